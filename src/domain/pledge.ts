@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { localDateSchema } from './calendar.ts';
+import type { Verdict } from './deadline.ts';
+import { judge } from './deadline.ts';
+
+/**
+ * One member's personal registration for one plan. It exists (`open`) from the day the member joined or the plan opened, so that who has
+ * not pledged is a stored fact; a paper one is recorded by the chair for a member without a phone and kept apart.
+ */
+export const pledgeSchema = z.strictObject({
+  id: z.string(),
+  plan: z.string(),
+  obligation: z.string(),
+  unit: z.string(),
+  level: z.string(),
+  path: z.array(z.string()),
+  /** Null for a paper pledge. */
+  person: z.string().nullable(),
+  /** The member's name on a paper pledge; for a person's own pledge the name lives with the person. */
+  paperName: z.string().nullable(),
+  text: z.string(),
+  state: z.enum(['open', 'draft', 'confirmed']),
+  /** The stamp of the confirmation, or the start of a paper pledge's declared day. */
+  countedAt: z.date().nullable(),
+  confirmedAt: z.date().nullable(),
+  declaredDay: localDateSchema.nullable(),
+  /** A declared day more than 30 days back. */
+  awaitsReview: z.boolean(),
+  deadline: z.date().nullable(),
+  verdict: z.enum(['on-time', 'late']).nullable(),
+  /** The wave that reminds of it while it is not confirmed; null otherwise. */
+  wave: z.string().nullable(),
+  receipt: z.string().nullable(),
+  /** Earlier texts with the stamp each was given at. */
+  versions: z.array(z.strictObject({ text: z.string(), at: z.date() })),
+  /** Counted up by every change; a change based on an older one is tried again. */
+  rev: z.number().int(),
+});
+/** See {@link pledgeSchema}. */
+export type Pledge = z.infer<typeof pledgeSchema>;
+
+/** The id of a person's own pledge. */
+export function pledgeId(plan: string, person: string): string {
+  return `${plan}/${person}`;
+}
+
+/** Whether the pledge may still be written or changed: until the deadline, and before the first confirmation at any time (late is late, not locked). */
+export function mayChange(pledge: Pick<Pledge, 'state' | 'deadline'>, at: Date): boolean {
+  return pledge.state !== 'confirmed' || pledge.deadline === null || at < pledge.deadline;
+}
+
+/** Writes or rewrites the text: what stood before is kept as a version, a confirmed pledge stays confirmed at its first stamp. */
+export function writePledge(pledge: Pledge, text: string, at: Date): Pledge {
+  const versions = [...pledge.versions, { text, at }];
+  return { ...pledge, text, versions, state: pledge.state === 'confirmed' ? 'confirmed' : 'draft' };
+}
+
+/** Confirms the text; the first confirmation's stamp counts. Confirming again changes nothing. */
+export function confirmPledge(pledge: Pledge, at: Date, receipt: string): Pledge {
+  if (pledge.state === 'confirmed') return pledge;
+  return { ...pledge, state: 'confirmed', confirmedAt: at, countedAt: at, verdict: judge(at, pledge.deadline) satisfies Verdict, wave: null, receipt };
+}
