@@ -118,8 +118,8 @@ export interface UnitStore {
   search(fragment: string, roots: readonly string[] | null, page: PageRequest): Promise<Page<Unit>>;
   /** Every unit of a subtree (null: all) in code order, streamed. */
   stream(root: string | null): AsyncIterable<Unit>;
-  /** Sum of expected members by level, of units open on that day. */
-  membersByLevel(day: LocalDate): Promise<{ level: string; members: number }[]>;
+  /** Sum of expected members by level, of units open on that day, in one subtree (null: all). */
+  membersByLevel(day: LocalDate, root: string | null): Promise<{ level: string; members: number }[]>;
   /** Inserts or replaces; idempotent. */
   put(units: readonly Unit[]): Promise<void>;
 }
@@ -290,6 +290,8 @@ export interface OutboxStore {
   /** Reminders that were sent, by what they are about. */
   countReminders(about: readonly string[]): Promise<Map<string, number>>;
   counts(): Promise<OutboxCounts>;
+  /** The same numbers, of the rows about one thing (a broadcast): its progress. */
+  countsAbout(about: string): Promise<OutboxCounts>;
   get(key: string): Promise<OutboxRow | null>;
 }
 
@@ -373,6 +375,13 @@ export interface Store {
 
 // -------------------------------------------------------------------------------------------------------------------- core
 
+/** A table to be written as a spreadsheet. A text stays a text, whatever it begins with: it never becomes a formula. */
+export interface Sheet {
+  title: string;
+  columns: readonly { title: string; width: number }[];
+  rows: AsyncIterable<readonly (string | number)[]>;
+}
+
 /** What every service is handed: built once in `main.ts`, by hand in tests. */
 export interface Core {
   store: Store;
@@ -388,6 +397,8 @@ export interface Core {
   publicUrl: string;
   /** Random bytes, injected so that tests can fix them. */
   random(bytes: number): Uint8Array;
+  /** Writes rows as a spreadsheet (xlsx), streamed: nothing is held but the row in hand. */
+  writeSheet(sheet: Sheet): Readable;
   /** Tells the senders that rows were added: an answer need not wait for the next look. */
   wakeOutbox(): void;
 }
