@@ -261,6 +261,8 @@ export interface WaveStore {
   ensure(waves: readonly Wave[]): Promise<void>;
   get(id: string): Promise<Wave | null>;
   due(now: Date): Promise<Wave[]>;
+  /** When the earliest wave wants to be looked at; null when none does. */
+  nextAt(): Promise<Date | null>;
   /** Sets the next look; only while `from` is still the stored one. */
   advance(id: string, from: Date, to: Date | null): Promise<void>;
   /** Changes the stage offsets of a wave after a plan was amended. */
@@ -334,6 +336,28 @@ export interface DraftStore {
   numbered(owner: string, number: number): Promise<Choice | null>;
 }
 
+/** One bubble of a web chat: the product is the server there, so it keeps what was said. */
+export interface TranscriptEntry {
+  /** The message's id; a bot message that replaces an earlier one keeps that one's. */
+  id: string;
+  chat: string;
+  from: 'person' | 'bot';
+  at: Date;
+  text: string;
+  choices: Choice[][];
+  document: { fileId: string; name: string; size: number } | null;
+  /** The same as a channel without buttons and files would show it: numbered lines and links, in pieces. */
+  plain: string[];
+}
+
+/** What was said in web chats. */
+export interface TranscriptStore {
+  /** Inserts, or replaces the entry of the same id where it stands. */
+  put(entry: TranscriptEntry): Promise<void>;
+  /** The latest entries of a chat, oldest first. */
+  latest(chat: string, limit: number): Promise<TranscriptEntry[]>;
+}
+
 /** A lease on a name: at most one owner at a time, with a fence that only rises. */
 export interface LeaseStore {
   /** Takes or renews it; the fence when it is ours until `until`, null when somebody else has it. */
@@ -366,6 +390,7 @@ export interface Store {
   outbox: OutboxStore;
   inbox: InboxStore;
   drafts: DraftStore;
+  transcripts: TranscriptStore;
   leases: LeaseStore;
   settings: SettingStore;
   /** Answers when the database does; for `/readyz`. */
