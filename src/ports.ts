@@ -420,6 +420,8 @@ export interface Core {
   channels: ReadonlyMap<ChannelName, Channel>;
   /** Public address for links, or the local one; never ends with a slash. */
   publicUrl: string;
+  /** A QR code of that text as a PNG picture, large enough to print. */
+  drawCode(text: string): Promise<Uint8Array>;
   /** Random bytes, injected so that tests can fix them. */
   random(bytes: number): Uint8Array;
   /** Writes rows as a spreadsheet (xlsx), streamed: nothing is held but the row in hand. */

@@ -1,5 +1,5 @@
-import type { Reply } from '../domain/message.ts';
-import type { Incoming } from '../domain/message.ts';
+import { choiceId } from '../domain/choice.ts';
+import type { Choice, Incoming, Reply } from '../domain/message.ts';
 import type { Notice, NoticeKind } from '../domain/notice.ts';
 import { addressKey, type Language, type Person, type Role } from '../domain/person.ts';
 import type { Core, Draft, Text } from '../ports.ts';
@@ -44,8 +44,14 @@ export interface DialogPart {
   commands?: readonly Command[];
   /** By the verb of a choice id; `args` are as they arrived: check them. */
   choices?: Readonly<Record<string, (turn: PersonTurn, args: readonly string[]) => Answer>>;
-  /** By the flow of the draft that waits for this text or file. */
+  /** The same for verbs that somebody who is not paired may press too. */
+  openChoices?: Readonly<Record<string, (turn: Turn, args: readonly string[]) => Answer>>;
+  /** By the flow of the draft that waits for this text or file; see {@link expectsNumber}. */
   drafts?: Readonly<Record<string, (turn: PersonTurn, draft: Draft) => Answer>>;
+  /** The same for flows that begin before somebody is paired. */
+  openDrafts?: Readonly<Record<string, (turn: Turn, draft: Draft) => Answer>>;
+  /** An earlier message was changed (`incoming.edits` names it): the answer when that message became a version of this noun, null when it did not. */
+  edit?: (turn: PersonTurn) => Promise<Reply | Reply[] | null>;
   /** A file or picture that no draft waits for. */
   document?: (turn: PersonTurn) => Answer;
   /** Puts a notice into words at the moment of delivery; null when it is no longer true and must not go out. */
@@ -66,4 +72,17 @@ export interface Delivery {
 /** The owner of drafts and offered numbers: the person, or the address before there is one. */
 export function draftOwner(turn: Pick<Turn, 'person' | 'incoming'>): string {
   return turn.person?.id ?? addressKey(turn.incoming.channel, turn.incoming.chat);
+}
+
+/** A button that does what typing the command does, in any part of the dialog. @example commandChoice('trangthai', label).id → 'do:trangthai' */
+export function commandChoice(name: string, label: string): Choice {
+  return { id: choiceId('do', name), label };
+}
+
+/**
+ * Whether a draft waits for a number. Where a channel has no buttons, a typed number is otherwise the choice that was offered under it;
+ * a draft that asks "how many?" keeps the number to itself by `data.expects: 'number'`.
+ */
+export function expectsNumber(draft: Pick<Draft, 'data'>): boolean {
+  return draft.data.expects === 'number';
 }

@@ -17,8 +17,8 @@ export type FileRef = z.infer<typeof fileRefSchema>;
 /** What somebody sent. */
 export const contentSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('text'), text: z.string() }),
-  /** A button pressed: the id is whatever arrived, not yet trusted. */
-  z.strictObject({ kind: z.literal('choice'), id: z.string() }),
+  /** A button pressed: the id is whatever arrived, not yet trusted. `on`: the own message it was under, where the channel names it. */
+  z.strictObject({ kind: z.literal('choice'), id: z.string(), on: z.string().optional() }),
   /** `album`: files sent together share it and become one submission. */
   z.strictObject({ kind: z.literal('document'), file: fileRefSchema, caption: z.string(), album: z.string().nullable() }),
   z.strictObject({ kind: z.literal('image'), file: fileRefSchema, caption: z.string(), album: z.string().nullable() }),

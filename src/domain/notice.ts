@@ -25,6 +25,8 @@ export const noticeSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('extension-asked'), assignment: z.string(), lastDay: localDateSchema, why: z.string() }),
   /** A reminder the staff sent by hand. */
   z.strictObject({ kind: z.literal('nudge'), assignment: z.string() }),
+  /** Somebody else took over the unit: told to the one who had it. */
+  z.strictObject({ kind: z.literal('chair-replaced'), unit: z.string() }),
   z.strictObject({ kind: z.literal('broadcast'), broadcast: z.string() }),
   /** Asks for the one tap that keeps a channel's window open. */
   z.strictObject({ kind: z.literal('keep-window'), closesAt: z.date() }),
@@ -38,7 +40,7 @@ export type NoticeKind = Notice['kind'];
 
 /** Who goes first: answers to a person who just wrote > receipts > reminders > digests > broadcasts. 0 is first. */
 export const priorities: Record<NoticeKind, 0 | 1 | 2 | 3 | 4> = {
-  'answer': 0, 'receipt': 1, 'decision': 1, 'extension-asked': 1, 'alert': 1, 'reminder': 2, 'pledge-reminder': 2, 'nudge': 2, 'keep-window': 2, 'digest': 3, 'staff-digest': 3, 'broadcast': 4,
+  'answer': 0, 'receipt': 1, 'decision': 1, 'chair-replaced': 1, 'extension-asked': 1, 'alert': 1, 'reminder': 2, 'pledge-reminder': 2, 'nudge': 2, 'keep-window': 2, 'digest': 3, 'staff-digest': 3, 'broadcast': 4,
 };
 
 /**
@@ -46,12 +48,12 @@ export const priorities: Record<NoticeKind, 0 | 1 | 2 | 3 | 4> = {
  * a loss; never where the person can simply ask again.
  */
 export const resentWhenUnknown: Record<NoticeKind, boolean> = {
-  'answer': false, 'receipt': false, 'decision': true, 'extension-asked': true, 'alert': true, 'reminder': true, 'pledge-reminder': true, 'nudge': true, 'keep-window': false, 'digest': true, 'staff-digest': true, 'broadcast': false,
+  'answer': false, 'receipt': false, 'decision': true, 'chair-replaced': true, 'extension-asked': true, 'alert': true, 'reminder': true, 'pledge-reminder': true, 'nudge': true, 'keep-window': false, 'digest': true, 'staff-digest': true, 'broadcast': false,
 };
 
 /** Which notices wait for the end of the quiet hours. */
 export const keepsQuietHours: Record<NoticeKind, boolean> = {
-  'answer': false, 'receipt': false, 'decision': true, 'extension-asked': true, 'alert': false, 'reminder': true, 'pledge-reminder': true, 'nudge': true, 'keep-window': true, 'digest': true, 'staff-digest': true, 'broadcast': true,
+  'answer': false, 'receipt': false, 'decision': true, 'chair-replaced': true, 'extension-asked': true, 'alert': false, 'reminder': true, 'pledge-reminder': true, 'nudge': true, 'keep-window': true, 'digest': true, 'staff-digest': true, 'broadcast': true,
 };
 
 /** One try to send, kept as evidence: when it began, when the answer came and what it was. */

@@ -1,7 +1,7 @@
 /** Every expected "no" of the product. Each code is a key `refusal.<code>` in every locale. */
 export const refusalCodes = [
   // pairing and consent
-  'code-unknown', 'code-malformed', 'code-expired', 'code-used', 'pairing-locked', 'join-closed', 'not-paired', 'consent-needed',
+  'code-unknown', 'code-malformed', 'code-expired', 'code-used', 'pairing-locked', 'join-closed', 'not-paired', 'consent-needed', 'address-taken',
   // access
   'not-allowed', 'unknown-command',
   // assignments and submissions
