@@ -10,7 +10,7 @@ export type Place = Pick<Unit, 'code' | 'path'>;
 
 /**
  * What may be done and who may do it: the rule book, and the only one. A `chair` stands for the own unit, a `chairAbove` for the
- * own subtree, `staff` for the whole tree, `self` for one's own data.
+ * own subtree, `member` for one's own data, `staff` for the whole tree.
  */
 const rules = {
   /** Read the duties, submissions, receipts and figures of a unit. */
@@ -60,9 +60,10 @@ export function requireAccess(viewer: Viewer, action: Action, place?: Place): vo
 
 /**
  * The unit codes whose subtrees the viewer may read; null means the whole tree. An empty list means nothing at all.
- * Every list a person asks for is limited by it.
+ * Every list a person asks for is limited by it. An action a chair may do only for the own unit opens no subtree.
  */
 export function visibleRoots(viewer: Viewer, action: Action): string[] | null {
   if ((rules[action] as readonly string[]).includes('staff') && hasRole(viewer, 'staff')) return null;
+  if (!(rules[action] as readonly string[]).includes('chairAbove')) return [];
   return viewer.roles.filter((held) => held.role === 'chair').map((held) => held.unit);
 }

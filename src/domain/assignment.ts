@@ -95,15 +95,18 @@ export function openAssignment(what: { plan: string; obligation: string; unit: s
 function settle(assignment: Assignment, act: Act, did: TrailEntry['did'], facts: Record<string, string>): Assignment {
   const standing = assignment.countedAt;
   const verdict: Verdict | null = standing === null ? null : judge(standing, assignment.due?.deadline ?? null);
-  const extended = verdict === 'on-time' && assignment.extension !== null && assignment.planDue !== null && standing !== null && standing >= assignment.planDue.deadline;
+  // An amendment can leave a later due in force too; "extended" is said only where it is the extension's day.
+  const byExtension = assignment.extension !== null && assignment.extension.lastDay === assignment.due?.lastDay;
+  const extended = verdict === 'on-time' && byExtension && assignment.planDue !== null && standing !== null && standing >= assignment.planDue.deadline;
   const settled = { ...assignment, verdict, extended, trail: [...assignment.trail, { at: act.at, by: act.by, did, facts }] };
   return { ...settled, wave: waveOf(settled) };
 }
 
-/** The wave an assignment is reminded by: of its deadline or day while open, of its correction while returned; null when nothing is owed. */
+/** The wave an assignment is reminded by: of its deadline or day while open, of its correction while returned; null when nothing is owed or nothing can be late. */
 export function waveOf(assignment: Pick<Assignment, 'plan' | 'obligation' | 'state' | 'due' | 'day' | 'correction'>): string | null {
   const { plan, obligation } = assignment;
-  if (assignment.state === 'returned' && assignment.correction) return waveId(plan, obligation, 'correction', assignment.correction.due);
+  // Where the plan gives no date a returned version is never overdue either, and nobody is reminded of it.
+  if (assignment.state === 'returned' && assignment.correction && assignment.due) return waveId(plan, obligation, 'correction', assignment.correction.due);
   if (assignment.state !== 'open') return null;
   if (assignment.due) return waveId(plan, obligation, 'deadline', assignment.due);
   return assignment.day ? waveId(plan, obligation, 'day', { lastDay: assignment.day, deadline: null }) : null;
@@ -124,11 +127,14 @@ function refuseEnded(assignment: Assignment): void {
   if (assignment.state === 'void') throw new Refusal('assignment-void');
 }
 
+/** What an assignment needs to know of a version. `sentAt` tells which of two was sent first, however late either was read. */
+export type TakenVersion = Pick<Submission, 'version' | 'countedAt' | 'receipt'> & Partial<Pick<Submission, 'sentAt'>>;
+
 /**
- * Takes a version in. The first one that stands decides the verdict; after a waiver it is kept as voluntary and changes no figure.
+ * Takes a version in. The first *sent* of those that stand decides the verdict, even when it is read after a later one; after a waiver it is kept as voluntary and changes no figure.
  * Throws Refusal `already-accepted` or `assignment-void`.
  */
-export function takeSubmission(assignment: Assignment, submission: Pick<Submission, 'version' | 'countedAt' | 'receipt'>, act: Act): Assignment {
+export function takeSubmission(assignment: Assignment, submission: TakenVersion, act: Act): Assignment {
   if (assignment.state === 'accepted') throw new Refusal('already-accepted');
   if (assignment.state === 'void') throw new Refusal('assignment-void');
   const version = Math.max(assignment.version, submission.version);
@@ -137,8 +143,10 @@ export function takeSubmission(assignment: Assignment, submission: Pick<Submissi
   return settle(standOn({ ...assignment, version }, submission), act, 'submitted', facts);
 }
 
-function standOn(assignment: Assignment, submission: Pick<Submission, 'countedAt' | 'receipt'>): Assignment {
-  const first = assignment.countedAt === null;
+function standOn(assignment: Assignment, submission: Omit<TakenVersion, 'version'>): Assignment {
+  // A deed counts by its declared day, not by its stamp: there the first one that was read stays, so that a correction cannot change its verdict.
+  const countsByStamp = submission.sentAt?.getTime() === submission.countedAt.getTime();
+  const first = assignment.countedAt === null || (countsByStamp && submission.countedAt < assignment.countedAt);
   return { ...assignment, state: 'submitted', correction: null, countedAt: first ? submission.countedAt : assignment.countedAt, receipt: first ? submission.receipt : assignment.receipt };
 }
 
@@ -184,9 +192,11 @@ export function refuseExtension(assignment: Assignment, why: string, act: Act): 
 export function extend(assignment: Assignment, lastDay: LocalDate, why: string, calendar: Calendar, act: Act): Assignment {
   refuseEnded(assignment);
   if (!assignment.due) throw new Refusal('extension-none');
-  if (lastDay <= assignment.due.lastDay) throw new Refusal('extension-not-later', { day: assignment.due.lastDay });
+  const due = dueOnLastDay(lastDay, calendar);
+  // By the instant: where the plan names an hour, the whole of that same day is later.
+  if (due.deadline <= assignment.due.deadline) throw new Refusal('extension-not-later', { day: assignment.due.lastDay });
   const before = assignment.verdict ?? '';
-  const changed: Assignment = { ...assignment, due: dueOnLastDay(lastDay, calendar), extension: { lastDay, why, by: act.by, at: act.at }, asked: null };
+  const changed: Assignment = { ...assignment, due, extension: { lastDay, why, by: act.by, at: act.at }, asked: null };
   const after = changed.countedAt === null ? '' : judge(changed.countedAt, changed.due?.deadline ?? null);
   return settle(changed, act, 'extended', { lastDay, why, before, after });
 }
@@ -199,7 +209,7 @@ export function waive(assignment: Assignment, why: string, act: Act): Assignment
 }
 
 /** Restores the state before the waiver; what was sent meanwhile (oldest first) counts with its own stamp. Throws Refusal `waiver-none`. */
-export function takeBackWaiver(assignment: Assignment, voluntary: readonly Pick<Submission, 'countedAt' | 'receipt'>[], act: Act): Assignment {
+export function takeBackWaiver(assignment: Assignment, voluntary: readonly Omit<TakenVersion, 'version'>[], act: Act): Assignment {
   if (assignment.state !== 'waived' || !assignment.waiver) throw new Refusal('waiver-none');
   const restored: Assignment = { ...assignment, state: assignment.waiver.before, waiver: null };
   const counted = restored.state === 'accepted' ? restored : voluntary.reduce(standOn, restored);
@@ -217,13 +227,18 @@ export function moveWithUnit(assignment: Assignment, place: { level: string; pat
   return assignment.state === 'open' ? { ...assignment, level: place.level, path: place.path } : assignment;
 }
 
-/** Applies an amended plan: to what is still open as written; to what was sent only where it makes the verdict better. */
+/**
+ * Applies an amended plan: to what is still open as written (a later extension stays); to what was sent only where it makes the verdict better.
+ * What ended with its unit stays as it was. Amended to a day already past, it is marked as loaded late.
+ */
 export function amendDue(assignment: Assignment, planDue: Due | null, calendar: Calendar, act: Act): Assignment {
-  if (assignment.planDue?.deadline.getTime() === planDue?.deadline.getTime()) return assignment;
+  if (assignment.state === 'void' || assignment.planDue?.deadline.getTime() === planDue?.deadline.getTime()) return assignment;
   const amended: Assignment = { ...assignment, planDue };
   const asWritten = dueInForce(amended, calendar);
   const due = assignment.countedAt === null || asWritten === null ? asWritten : assignment.due === null ? null : laterDue(assignment.due, asWritten);
-  return settle({ ...amended, due }, act, 'amended', { before: assignment.planDue?.lastDay ?? '', after: planDue?.lastDay ?? '' });
+  const isPast = (at: Due | null): boolean => at !== null && act.at >= at.deadline;
+  const loadedLate = assignment.countedAt === null ? isPast(due) && (assignment.loadedLate || !isPast(assignment.due)) : assignment.loadedLate;
+  return settle({ ...amended, due, loadedLate }, act, 'amended', { before: assignment.planDue?.lastDay ?? '', after: planDue?.lastDay ?? '' });
 }
 
 /** Where an assignment stands in the figures: expected = onTime + late + missing + pending + waived; `void` is not expected. */

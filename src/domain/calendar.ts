@@ -1,15 +1,15 @@
 import { z } from 'zod';
 
-const dayPattern = /^(\d{4})-(\d{2})-(\d{2})$/;
+const dayPattern = /^\d{4}-\d{2}-\d{2}$/;
 
 function isRealDay(text: string): boolean {
-  const match = dayPattern.exec(text);
-  if (!match) return false;
+  // Beyond these years a day plus a few leaves the four digits everything here compares by.
+  if (!dayPattern.test(text) || text < '1900' || text >= '3000') return false;
   const date = new Date(`${text}T00:00:00Z`);
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
-/** A calendar day that exists, `YYYY-MM-DD`. Such strings compare in the order of the days. */
+/** A calendar day that exists, `YYYY-MM-DD`, from 1900 to 2999. Such strings compare in the order of the days. */
 export const localDateSchema = z.string().refine(isRealDay, { error: 'expected a day that exists, as YYYY-MM-DD' });
 /** A day as `YYYY-MM-DD`, without a time zone. */
 export type LocalDate = string;
@@ -105,9 +105,10 @@ export function createCalendar(options: { timeZone: string; holidays: HolidayTab
     instantOf(day, time = '00:00') {
       const wall = Date.parse(`${day}T${time}:00Z`);
       // Two passes: the offset at the guess may differ from the offset at the answer where a zone changes its clocks.
-      let instant = new Date(wall - local(new Date(wall)).shiftMs);
-      instant = new Date(wall - local(instant).shiftMs);
-      return instant;
+      const guess = new Date(wall - local(new Date(wall)).shiftMs);
+      const instant = new Date(wall - local(guess).shiftMs);
+      // A midnight that the clocks jump over: the day begins at the jump, never on the day before.
+      return local(instant).day < day ? guess : instant;
     },
     dayOf: (instant) => local(instant).day,
     timeOf: (instant) => local(instant).time,

@@ -19,13 +19,14 @@ export interface ParsedChoice {
 }
 
 /**
- * Joins a verb and its arguments to a choice id. Throws when it is longer than 64 bytes or an argument holds a colon: a bug of ours, never a person's.
+ * Joins a verb and its arguments to a choice id. Throws when {@link parseChoiceId} would not give the same back (too long, a colon or
+ * a space in an argument): a bug of ours, never a person's.
  * @example choiceId('nop', 'k3v90a1b2c3d4e5f') → 'nop:k3v90a1b2c3d4e5f'
  */
 export function choiceId(verb: string, ...args: (string | number)[]): string {
   const parts = [verb, ...args.map(String)];
   const id = parts.join(':');
-  if (parts.some((part) => part.includes(':')) || Buffer.byteLength(id) > choiceIdLimit) throw new RangeError(`not a choice id: ${id}`);
+  if (parts.some((part) => part.includes(':')) || parseChoiceId(id) === null) throw new RangeError(`not a choice id: ${id}`);
   return id;
 }
 

@@ -16,7 +16,7 @@ const dayOrMinute = z.string().refine(
 export const dueRuleSchema = z.union([
   z.strictObject({ before: dayOrMinute }),
   z.strictObject({ by: dayOrMinute }),
-  z.strictObject({ in: z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, { error: 'expected a month as YYYY-MM' }) }),
+  z.strictObject({ in: z.string().regex(/^(19|2\d)\d{2}-(0[1-9]|1[0-2])$/, { error: 'expected a month as YYYY-MM' }) }),
   z.strictObject({ on: z.array(localDateSchema).min(1).refine((days) => new Set(days).size === days.length, { error: 'a day is listed twice' }) }),
   z.strictObject({ none: z.literal(true) }),
 ]);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { LocalDate } from './calendar.ts';
 import { dueKindOf, dueRuleSchema } from './deadline.ts';
-import { defaultDayStages, defaultStages } from './reminder.ts';
+import { defaultDayStages, defaultStages, reminderTime } from './reminder.ts';
 
 /** A sentence in both languages. */
 export const wordsSchema = z.strictObject({ vi: z.string().trim().min(1), en: z.string().trim().min(1) });
@@ -39,11 +40,18 @@ export const obligationSchema = z
 /** See {@link obligationSchema}. */
 export type Obligation = z.infer<typeof obligationSchema>;
 
-/** The stage offsets of an obligation: its own, else the default of its kind; none where there is no date. */
-export function stageOffsets(obligation: Pick<Obligation, 'due' | 'stages'>): readonly number[] {
-  const kind = dueKindOf(obligation.due);
+/**
+ * The stage offsets of an obligation: its own, else the default of its kind; none where there is no date. `lastDay` is the last valid day they
+ * are counted from, where that may be another than the plan's (an extension).
+ * "Chậm nhất 8 giờ" ends with the minute the reminder of that morning leaves in, so that stage 0 falls away; every other hour tells by its instant.
+ */
+export function stageOffsets(obligation: Pick<Obligation, 'due' | 'stages'>, lastDay: LocalDate | null = null): readonly number[] {
+  const { due } = obligation;
+  const kind = dueKindOf(due);
   if (kind === 'none') return [];
-  return obligation.stages ?? (kind === 'on' ? defaultDayStages : defaultStages);
+  const offsets = obligation.stages ?? (kind === 'on' ? defaultDayStages : defaultStages);
+  const [day, time] = 'by' in due ? due.by.split('T') : [];
+  return time === reminderTime && (lastDay === null || lastDay === day) ? offsets.filter((offset) => offset !== 0) : offsets;
 }
 
 /** Whether the obligation makes an assignment for units of that level. */

@@ -17,6 +17,9 @@ export const planSchema = z.strictObject({
         if (obligations.findIndex((other) => other.key === obligation.key) < index) {
           context.addIssue({ code: 'custom', message: `the key ${obligation.key} is used twice`, path: [index, 'key'] });
         }
+        if (obligation.deliverable === 'pledge' && obligations.findIndex((other) => other.deliverable === 'pledge') < index) {
+          context.addIssue({ code: 'custom', message: 'a plan asks for one pledge at most', path: [index, 'deliverable'] });
+        }
       });
     }),
 });

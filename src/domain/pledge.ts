@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { localDateSchema } from './calendar.ts';
-import type { Verdict } from './deadline.ts';
-import { judge } from './deadline.ts';
+import { judge, type Due, type Verdict } from './deadline.ts';
+import { waveId } from './reminder.ts';
 
 /**
  * One member's personal registration for one plan. It exists (`open`) from the day the member joined or the plan opened, so that who has
@@ -42,6 +42,24 @@ export type Pledge = z.infer<typeof pledgeSchema>;
 /** The id of a person's own pledge. */
 export function pledgeId(plan: string, person: string): string {
   return `${plan}/${person}`;
+}
+
+/** A member's pledge before anything is written, with the wave that reminds of it. */
+export function openPledge(what: { plan: string; obligation: string; unit: string; level: string; path: string[]; person: string; due: Due | null }): Pledge {
+  const { plan, obligation, unit, level, path, person, due } = what;
+  return {
+    id: pledgeId(plan, person), plan, obligation, unit, level, path, person, paperName: null, text: '', state: 'open', countedAt: null, confirmedAt: null, declaredDay: null,
+    awaitsReview: false, deadline: due?.deadline ?? null, verdict: null, wave: due ? waveId(plan, obligation, 'pledge', due) : null, receipt: null, versions: [], rev: 0,
+  };
+}
+
+/** Applies an amended plan: what was confirmed keeps the better verdict. */
+export function amendPledge(pledge: Pledge, due: Due | null): Pledge {
+  if (pledge.countedAt !== null && judge(pledge.countedAt, due?.deadline ?? null) === 'late') return pledge;
+  const deadline = due?.deadline ?? null;
+  if (pledge.deadline?.getTime() === deadline?.getTime()) return pledge;
+  const open = pledge.state !== 'confirmed';
+  return { ...pledge, deadline, verdict: open ? null : 'on-time', wave: open && due ? waveId(pledge.plan, pledge.obligation, 'pledge', due) : null };
 }
 
 /** Whether the pledge may still be written or changed: until the deadline, and before the first confirmation at any time (late is late, not locked). */

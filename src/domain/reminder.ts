@@ -10,7 +10,8 @@ export const correctionStages: readonly number[] = [-1, 0, 1, 3, 7];
 /** From this offset on the unit above is told in its digest. */
 export const digestFromOffset = 3;
 
-const reminderTime = '08:00';
+/** When reminders leave, local time. */
+export const reminderTime = '08:00';
 const quietFrom = '20:00';
 const quietUntil = '07:30';
 const weeklyLimit = 8;
@@ -60,6 +61,7 @@ export function listedStages(offsets: readonly number[], base: StageBase, calend
  */
 export function allStages(offsets: readonly number[], base: StageBase, calendar: Calendar): Stage[] {
   const last = offsets.at(-1);
+  // A last stage on or before the last valid day lies before the instant: nothing follows it.
   const weekly = base.deadline !== null && last !== undefined && last > 0 ? Array.from({ length: weeklyLimit }, (_, week) => last + 7 * (week + 1)) : [];
   return placeStages([...offsets, ...weekly], base, calendar);
 }
@@ -105,6 +107,15 @@ export interface Wave {
  */
 export function waveId(plan: string, obligation: string, kind: Wave['kind'], base: StageBase): string {
   return `${plan}/${obligation}/${kind}/${base.deadline ? base.deadline.toISOString() : base.lastDay}`;
+}
+
+/** A new wave; its first look is the first stage still ahead: a plan loaded later does not send old stages. */
+export function createWave(what: Pick<Wave, 'kind' | 'plan' | 'obligation' | 'offsets'>, base: StageBase, calendar: Calendar, now: Date): Wave {
+  const next = nextStage(allStages(what.offsets, base, calendar), now);
+  return {
+    id: waveId(what.plan, what.obligation, what.kind, base), kind: what.kind, plan: what.plan, obligation: what.obligation,
+    lastDay: base.lastDay, deadline: base.deadline, offsets: what.offsets, nextAt: next?.at ?? null,
+  };
 }
 
 /** A due as the base of stages. */

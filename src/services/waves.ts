@@ -21,7 +21,7 @@ function waveFor(core: Core, plan: Plan, assignment: Assignment): Wave | null {
   if (!due && !assignment.day) return null;
   const kind = corrected ? 'correction' : due ? 'deadline' : 'day';
   const base: StageBase = due ? stageBase(due) : { lastDay: assignment.day as string, deadline: null };
-  const offsets = corrected ? correctionStages : stageOffsets(obligation);
+  const offsets = corrected ? correctionStages : stageOffsets(obligation, base.lastDay);
   const next = nextStage(allStages(offsets, base, core.calendar), core.clock());
   return { id: assignment.wave, kind, plan: plan.plan, obligation: obligation.key, lastDay: base.lastDay, deadline: base.deadline, offsets, nextAt: next?.at ?? null };
 }
