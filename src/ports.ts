@@ -15,6 +15,14 @@ import type { Level, Unit } from './domain/unit.ts';
 /** The present time, injected everywhere: nothing in the core reads the system's clock. */
 export type Clock = () => Date;
 
+/** Waiting and measuring waits, injected like the clock but never jumping with it: pacing and leases count on it. */
+export interface Timing {
+  /** Milliseconds since some fixed point; only ever rises. */
+  monotonic(): number;
+  /** Runs it once after that many milliseconds; the answer cancels it. */
+  after(ms: number, run: () => void): () => void;
+}
+
 /** One line of the log: an event and facts. Never a token, a code, a message text or a name. */
 export interface Log {
   info(event: string, facts?: Record<string, unknown>): void;
@@ -44,6 +52,18 @@ export interface Capabilities {
   sendsFile(file: { kind: FileKind | 'csv' | 'other'; size: number }): boolean;
   /** Whether an own message can be replaced. */
   edits: boolean;
+}
+
+/** How fast a channel may be written to; the sender keeps under it, so that no refusal comes back. */
+export interface Pacing {
+  /** Messages a second over all chats. */
+  perSecond: number;
+  /** Messages a second in one private chat, and how many of them may follow at once after a rest. */
+  perChatPerSecond: number;
+  chatBurst: number;
+  /** Messages a minute in one group; as many may follow at once after a rest. */
+  perGroupMinute: number;
+  isGroup(chat: string): boolean;
 }
 
 /** Whether a person may be written to at a moment, and at what price. */
@@ -78,6 +98,7 @@ export interface Outgoing extends Omit<Reply, 'document'> {
 export interface Channel {
   readonly name: ChannelName;
   readonly capabilities: Capabilities;
+  readonly pacing: Pacing;
   /** Begins to receive. `handle` resolves once the message is stored: only then may it be acknowledged. */
   start(handle: (incoming: Incoming) => Promise<void>): Promise<void>;
   reach(to: Address, at: Date): Reach;
@@ -272,20 +293,46 @@ export interface WaveStore {
 /** Numbers shown by `dondoc outbox`. */
 export type OutboxCounts = Record<OutboxRow['state'], number>;
 
+/** Which pending rows a sender wants to see next. */
+export interface PeekRequest {
+  /** Of these priorities only. */
+  priorities: readonly OutboxRow['priority'][];
+  limit: number;
+  /** Passed over: rows in hand already, and everything of people or chats that have to wait. */
+  except: { keys: readonly string[]; people: readonly string[]; chats: readonly string[] };
+}
+
+/** How a row in hand is settled: by the owner that began it, with what changes. `attempts` is the whole list, the answered one last. */
+export interface Settlement {
+  key: string;
+  owner: string;
+  /** The attempt that was answered; an `ok` counts even where the row was taken for lost meanwhile. Null: nothing was sent. */
+  attempt: string | null;
+  change: Partial<Pick<OutboxRow, 'state' | 'reason' | 'sentAt' | 'messageId' | 'channel' | 'chat' | 'attempts'>>;
+}
+
 /** The durable outbox. Every change of state is one atomic update. */
 export interface OutboxStore {
   /** Inserts rows whose key does not exist yet; answers how many were new. */
   put(rows: readonly OutboxRow[]): Promise<number>;
-  /** Takes up to `limit` pending rows of a channel that may leave now, first by priority, then by age, under a lease; chats in `except` are passed over. */
-  claim(channel: ChannelName, now: Date, lease: { owner: string; until: Date }, limit: number, except: readonly string[]): Promise<OutboxRow[]>;
-  /** Notes an attempt before the call: from here on a crash makes the row `unknown`. False when the lease is gone: do not send. */
-  begin(key: string, owner: string, attempt: Attempt): Promise<boolean>;
-  /** Settles the row after the call (or returns it to pending), with the attempt's answer. False when the lease is gone. */
-  settle(key: string, owner: string, change: Partial<Pick<OutboxRow, 'state' | 'reason' | 'notBefore' | 'sentAt' | 'messageId' | 'channel' | 'chat' | 'notice'>>, attempt: Attempt | null): Promise<boolean>;
-  /** Rows in `sending` whose lease ran out: with an attempt begun they become `unknown`, without one `pending` again. Answers the former. */
-  recover(channel: ChannelName, now: Date): Promise<OutboxRow[]>;
-  /** When the next pending row of the channel may leave; null when there is none. */
-  nextAt(channel: ChannelName): Promise<Date | null>;
+  /**
+   * Pending rows of a channel that may leave now (`notBefore` passed; priority 0 at once), by priority, then `notBefore`, `createdAt`, `key`.
+   * Reads only: a row is taken by {@link OutboxStore.begin}. Served by the index channel, state, priority, notBefore, createdAt, key.
+   */
+  peek(channel: ChannelName, now: Date, ask: PeekRequest): Promise<OutboxRow[]>;
+  /**
+   * Takes those of the rows that are still pending: `sending` under that lease with the attempt noted, in one update, before the calls.
+   * From here on a crash leaves them unknown. Answers the keys that were taken: only these may be sent.
+   */
+  begin(keys: readonly string[], lease: { owner: string; until: Date }, attempt: Attempt): Promise<string[]>;
+  /**
+   * Settles rows after their calls (or without one, from `pending` or `sending`): applied where the lease is the owner's or the row is
+   * pending without one, and where the state is `sent` also to a row that another sender took for lost (pending or unknown, same attempt).
+   * The lease is taken off. Answers the keys that were settled.
+   */
+  settle(settlements: readonly Settlement[]): Promise<string[]>;
+  /** Rows of the channel in `sending` under a lease that is not `owner`'s: left behind by a sender that is gone. At most `limit`. */
+  stale(channel: ChannelName, owner: string, limit: number): Promise<OutboxRow[]>;
   acknowledge(about: string, person: string, at: Date): Promise<void>;
   /** The evidence: every row about this, oldest first. */
   evidence(about: string, page: PageRequest): Promise<Page<OutboxRow>>;
@@ -362,6 +409,8 @@ export interface TranscriptStore {
 export interface LeaseStore {
   /** Takes or renews it; the fence when it is ours until `until`, null when somebody else has it. */
   take(name: string, owner: string, now: Date, until: Date): Promise<number | null>;
+  /** Whether the owner still has it with that fence: asked after a write and before a deed that cannot be taken back. */
+  holds(name: string, owner: string, fence: number): Promise<boolean>;
   release(name: string, owner: string): Promise<void>;
 }
 
