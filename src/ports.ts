@@ -133,7 +133,7 @@ export interface UnitStore {
   byRef(ref: string): Promise<Unit | null>;
   many(codes: readonly string[]): Promise<Unit[]>;
   root(): Promise<Unit | null>;
-  /** Direct children by code. */
+  /** Direct children by code; `next` is the code of the last one, here and in `search`. */
   children(parent: string, page: PageRequest): Promise<Page<Unit>>;
   /** Units whose folded name or code holds the folded fragment, within these subtrees (null: everywhere). Served by an index. */
   search(fragment: string, roots: readonly string[] | null, page: PageRequest): Promise<Page<Unit>>;
@@ -217,7 +217,10 @@ export interface AssignmentStore {
   ofUnit(unit: string, plan: string | null): Promise<Assignment[]>;
   /** Every assignment of an obligation (null: of the plan), streamed. */
   stream(plan: string, obligation: string | null): AsyncIterable<Assignment>;
-  /** Overdue at that moment under a unit (its subtree), ordered by unit code, then obligation. */
+  /**
+   * Overdue at that moment under a unit (its subtree), ordered by unit code, then obligation, then id. `next` of this list (and of the two for
+   * the staff below) is the id of the last assignment: short enough for a button.
+   */
   overdue(query: { plan: string; root: string; obligation: string | null; now: Date }, page: PageRequest): Promise<Page<Assignment>>;
   /** How many are overdue there, counted to `most` at the most: a screen never waits for a million. */
   countOverdue(query: { plan: string; root: string; obligation: string | null; now: Date }, most: number): Promise<number>;
