@@ -26,5 +26,8 @@ export function writtenRule(say: Say, rule: DueRule, day: LocalDate | null = nul
  */
 export function ruleAndLastDay(say: Say, rule: DueRule, due: Due | null, day: LocalDate | null = null): string {
   const written = writtenRule(say, rule, day);
-  return due ? say('due.with-last-day', { written, lastDay: due.lastDay }) : written;
+  if (!due) return written;
+  const hourOn = 'before' in rule ? rule.before : 'by' in rule ? rule.by : '';
+  // On the day the hour is written for, that day does not count to its end.
+  return say(hourOn.startsWith(`${due.lastDay}T`) ? 'due.with-last-hour' : 'due.with-last-day', { written, lastDay: due.lastDay });
 }

@@ -36,3 +36,14 @@ export type Unit = z.infer<typeof unitSchema>;
 export function isOpenOn(unit: Pick<Unit, 'opened' | 'closed'>, day: LocalDate): boolean {
   return (unit.opened === null || unit.opened <= day) && (unit.closed === null || day < unit.closed);
 }
+
+/** One row of a units sheet as an operator writes it, not yet looked at against the tree. `row` counts from 1, the header is row 1. */
+export interface UnitRow {
+  row: number;
+  code: string;
+  name: string;
+  level: string;
+  /** Null for the root. */
+  parent: string | null;
+  members: number;
+}
