@@ -84,8 +84,8 @@ export async function readOwnPledge(core: Core, person: Person): Promise<PledgeV
  */
 export async function writeOwnPledge(core: Core, person: Person, text: string, at: Date): Promise<PledgeView> {
   const view = await readOwnPledge(core, person);
-  const words = text.trim();
-  const length = [...words].length;
+  const words = text.normalize('NFC').trim();
+  const length = words.length;
   if (length === 0) throw new Refusal('pledge-empty');
   if (length > textLimit) throw new Refusal('text-too-long', { limit: textLimit, length });
   const pledge = await core.store.pledges.change(view.pledge.id, (stored) => {
