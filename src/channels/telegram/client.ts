@@ -1,0 +1,98 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { Telegram, TelegramError } from 'telegraf';
+import { z } from 'zod';
+
+/** Why a call did not succeed: the service said no, or the network failed. Holds no token and nothing of what was sent. */
+export interface CallFailure {
+  /** The Bot API's error code; null when no answer of it was read. */
+  code: number | null;
+  /** The service's words, or the network's error code. */
+  description: string;
+  /** How long it asks us to wait, in milliseconds. */
+  retryAfterMs: number | null;
+  /** The new chat id of a group that was upgraded. */
+  movedTo: string | null;
+  /** Whether the call may have had its effect all the same. */
+  perhapsDone: boolean;
+}
+
+/** How a call ended. */
+export type CallResult<Value> = { ok: true; value: Value } | { ok: false; failure: CallFailure };
+
+/** The Bot API with a time limit for each call and failures as values. */
+export interface TelegramClient {
+  /** Calls a method; `result` reads its answer. `signal` ends the call early. Never throws. */
+  call<Value>(method: string, payload: Record<string, unknown>, result: z.ZodType<Value>, limits: { timeoutMs: number; signal?: AbortSignal }): Promise<CallResult<Value>>;
+  /** The address a file is fetched from. It holds the token: never log it, never show it. */
+  fileUrl(path: string): URL;
+  /** Closes idle connections. */
+  close(): void;
+}
+
+/** Network errors that happen before anything has left: the call was surely not done. */
+const neverLeft = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL']);
+const certificateTrouble = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
+
+/** A client for one bot. `apiRoot` may carry a path (a proxy). */
+export function createTelegramClient(token: string, apiRoot: string): TelegramClient {
+  const root = apiRoot.endsWith('/') ? apiRoot : `${apiRoot}/`;
+  // telegraf drops its agent for http:// roots and then opens a connection for every call.
+  const agent = root.startsWith('http://') ? new HttpAgent({ keepAlive: true, keepAliveMsecs: 10_000 }) : new HttpsAgent({ keepAlive: true, keepAliveMsecs: 10_000 });
+  const telegram = new Telegram(token, { apiRoot: root, webhookReply: false });
+  Object.assign(telegram.options, { agent });
+  const callApi = telegram.callApi.bind(telegram) as (method: string, payload: object, options: { signal: AbortSignal }) => Promise<unknown>;
+
+  return {
+    async call(method, payload, result, { timeoutMs, signal }) {
+      // telegraf's own limit is 500 s for every call: a dead connection would be silence for minutes.
+      const abort = new AbortController();
+      const timer = setTimeout(() => abort.abort(), timeoutMs);
+      const stop = () => abort.abort();
+      signal?.addEventListener('abort', stop, { once: true });
+      if (signal?.aborted) abort.abort();
+      try {
+        const answer = result.safeParse(await callApi(method, payload, { signal: abort.signal }));
+        return answer.success ? { ok: true, value: answer.data } : { ok: false, failure: failureOf(null, 'answer not understood', { perhapsDone: true }) };
+      } catch (error) {
+        return { ok: false, failure: readFailure(error, token) };
+      } finally {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', stop);
+      }
+    },
+    fileUrl: (path) => new URL(`./file/bot${token}/${path.split('/').map(encodeURIComponent).join('/')}`, root),
+    close: () => agent.destroy(),
+  };
+}
+
+const answeredSchema = z.object({
+  error_code: z.number(),
+  description: z.string().catch(''),
+  parameters: z.object({ retry_after: z.number().min(0).optional().catch(undefined), migrate_to_chat_id: z.number().int().optional().catch(undefined) }).catch({}).default({}),
+});
+
+function readFailure(error: unknown, token: string): CallFailure {
+  if (error instanceof TelegramError) {
+    const answer = answeredSchema.safeParse(error.response).data;
+    // 5xx comes from a gateway as often as from the API: what stood behind it may have done the work.
+    if (!answer || answer.error_code >= 500) return failureOf(answer?.error_code ?? null, 'server error', { perhapsDone: true });
+    const { retry_after: retryAfter, migrate_to_chat_id: movedTo } = answer.parameters;
+    return failureOf(answer.error_code, redact(answer.description, token), {
+      retryAfterMs: retryAfter === undefined ? null : Math.ceil(retryAfter * 1000), movedTo: movedTo === undefined ? null : String(movedTo),
+    });
+  }
+  const { name, code, type, message } = z.object({ name: z.string().catch(''), code: z.string().optional().catch(undefined), type: z.string().optional().catch(undefined), message: z.string().catch('') }).catch({ name: '', message: '' }).parse(error);
+  if (name === 'AbortError') return failureOf(null, 'no answer in time', { perhapsDone: true });
+  const never = code !== undefined && (neverLeft.has(code) || certificateTrouble.test(code) || (code === 'ETIMEDOUT' && /connect ETIMEDOUT|reason: $/.test(message)));
+  // The message holds the address of the call: only the code is told.
+  return failureOf(null, code ?? type ?? (name || 'network failed'), { perhapsDone: !never });
+}
+
+function failureOf(code: number | null, description: string, rest: Partial<CallFailure> = {}): CallFailure {
+  return { code, description: description.slice(0, 200), retryAfterMs: null, movedTo: null, perhapsDone: false, ...rest };
+}
+
+function redact(text: string, token: string): string {
+  return text.replaceAll(token, '***').replaceAll(encodeURIComponent(token), '***');
+}
