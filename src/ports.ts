@@ -459,6 +459,9 @@ export interface Sheet {
   rows: AsyncIterable<readonly (string | number)[]>;
 }
 
+/** What a file turned out to be by its content, or why it is not taken. */
+export type Recognised = { kind: FileKind } | { refused: 'file-empty' | 'file-kind' | 'file-encrypted' | 'file-program' };
+
 /** What every service is handed: built once in `main.ts`, by hand in tests. */
 export interface Core {
   store: Store;
@@ -476,6 +479,8 @@ export interface Core {
   drawCode(text: string): Promise<Uint8Array>;
   /** Random bytes, injected so that tests can fix them. */
   random(bytes: number): Uint8Array;
+  /** Recognises a file by its content. Throws only what `open` throws. */
+  recognise(open: () => Promise<Readable>): Promise<Recognised>;
   /** Writes rows as a spreadsheet (xlsx), streamed: nothing is held but the row in hand. */
   writeSheet(sheet: Sheet): Readable;
   /** Tells the senders that rows were added: an answer need not wait for the next look. */

@@ -9,7 +9,7 @@ export const refusalCodes = [
   'not-returnable', 'not-acceptable', 'wrong-deliverable', 'day-in-future', 'day-malformed', 'count-malformed', 'text-empty', 'text-too-long',
   'extension-not-later', 'extension-none', 'waiver-none', 'state-changed',
   // files
-  'file-empty', 'file-too-big', 'file-kind', 'file-encrypted', 'file-gone', 'file-unsupported-message',
+  'file-empty', 'file-too-big', 'file-kind', 'file-encrypted', 'file-program', 'file-gone', 'file-unsupported-message',
   // pledges
   'pledge-closed', 'pledge-none', 'pledge-empty', 'pledge-confirmed',
   // units, plans, people
