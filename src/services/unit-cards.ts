@@ -1,4 +1,4 @@
-import { requireAccess, visibleRoots, type Viewer } from '../domain/access.ts';
+import { can, requireAccess, visibleRoots, type Viewer } from '../domain/access.ts';
 import { isOverdue, type Assignment } from '../domain/assignment.ts';
 import type { OutboxRow } from '../domain/notice.ts';
 import { reachOf, type Person, type Reach } from '../domain/person.ts';
@@ -41,6 +41,12 @@ export async function unitByRef(core: Core, viewer: Viewer, ref: string): Promis
   if (!unit) throw new Refusal('choice-old');
   requireAccess(viewer, 'unit.read', unit);
   return unit;
+}
+
+/** The unit above, if there is one and the viewer may read it; null otherwise: the way up ends at one's own place. */
+export async function unitAbove(core: Core, viewer: Viewer, unit: Unit): Promise<Unit | null> {
+  const above = unit.parent === null ? null : await core.store.units.get(unit.parent);
+  return above && can(viewer, 'unit.read', above) ? above : null;
 }
 
 /** Units whose name or code holds the fragment, typed with or without diacritics, among those the viewer may read. */
