@@ -1,0 +1,62 @@
+import { requireAccess, type Viewer } from '../domain/access.ts';
+import type { Assignment } from '../domain/assignment.ts';
+import { unitsOf, type Person } from '../domain/person.ts';
+import { Refusal } from '../domain/refusal.ts';
+import type { Core, Page } from '../ports.ts';
+import { notify, type NoticeRequest } from './notify.ts';
+import { readOverdueUnit, type OverdueQuery } from './overdue.ts';
+
+const batchSize = 500;
+
+/** What a nudge did: how many duties were reminded of, and for how many nobody is paired. */
+export interface Nudged {
+  reminded: number;
+  /** Reminded already today: nobody is written to twice a day about the same thing by hand. */
+  already: number;
+  /** The unit has no chair we know: a telephone is needed. */
+  unpaired: number;
+}
+
+/** Reminds the chairs of one assignment now. Throws Refusal `not-allowed`, `assignment-unknown` or `nothing-open` (nothing is owed). */
+export async function nudgeAssignment(core: Core, viewer: Viewer, id: string): Promise<Nudged> {
+  requireAccess(viewer, 'office');
+  const assignment = await core.store.assignments.get(id);
+  if (!assignment) throw new Refusal('assignment-unknown');
+  if (assignment.state !== 'open' && assignment.state !== 'returned') throw new Refusal('nothing-open');
+  return nudgeBatch(core, [assignment]);
+}
+
+/**
+ * Reminds everybody who is overdue in a unit's subtree, in batches. Keys hold the day: killed in the middle and begun again, it goes on
+ * where it stopped. Throws Refusal `not-allowed` or `unit-unknown`.
+ */
+export async function nudgeOverdue(core: Core, viewer: Viewer, query: OverdueQuery): Promise<Nudged> {
+  requireAccess(viewer, 'office');
+  const unit = await readOverdueUnit(core, viewer, query.unit);
+  const now = core.clock();
+  const sum: Nudged = { reminded: 0, already: 0, unpaired: 0 };
+  let after: string | null = null;
+  do {
+    const page: Page<Assignment> = await core.store.assignments.overdue({ plan: query.plan, root: unit.code, obligation: query.obligation, now }, { after, limit: batchSize });
+    const done = await nudgeBatch(core, page.items);
+    sum.reminded += done.reminded;
+    sum.already += done.already;
+    sum.unpaired += done.unpaired;
+    after = page.next;
+  } while (after !== null);
+  return sum;
+}
+
+async function nudgeBatch(core: Core, assignments: readonly Assignment[]): Promise<Nudged> {
+  const day = core.calendar.dayOf(core.clock());
+  const chairs = await core.store.people.chairsOf([...new Set(assignments.map((assignment) => assignment.unit))]);
+  const byUnit = new Map<string, Person[]>();
+  for (const chair of chairs) for (const unit of unitsOf(chair, 'chair')) byUnit.set(unit, [...(byUnit.get(unit) ?? []), chair]);
+  const paired = assignments.filter((assignment) => byUnit.has(assignment.unit));
+  const requests = paired.flatMap((assignment) => (byUnit.get(assignment.unit) ?? []).map((person): NoticeRequest => ({
+    key: `nudge/${assignment.id}/${day}/${person.id}`, notice: { kind: 'nudge', assignment: assignment.id }, person, about: assignment.id,
+  })));
+  const known = new Set((await Promise.all(paired.map(async (assignment) => ({ id: assignment.id, row: await core.store.outbox.get(`nudge/${assignment.id}/${day}/${byUnit.get(assignment.unit)?.[0]?.id ?? ''}`) })))).flatMap(({ id, row }) => (row ? [id] : [])));
+  await notify(core, requests);
+  return { reminded: paired.length - known.size, already: known.size, unpaired: assignments.length - paired.length };
+}
