@@ -16,7 +16,7 @@ export interface Turn {
   /** The own message whose button was pressed, so that a list can be turned in place; null otherwise. */
   pressedOn: string | null;
   /** `text.say` in the person's language. */
-  say(key: string, params?: Record<string, unknown>): string;
+  say: (key: string, params?: Record<string, unknown>) => string;
 }
 
 /** A turn of somebody who is paired. */
@@ -66,7 +66,7 @@ export interface Delivery {
   language: Language;
   /** Sent before with an unknown answer: the words say so. */
   again: boolean;
-  say(key: string, params?: Record<string, unknown>): string;
+  say: (key: string, params?: Record<string, unknown>) => string;
 }
 
 /** The owner of drafts and offered numbers: the person, or the address before there is one. */
