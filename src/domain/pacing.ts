@@ -44,6 +44,21 @@ export function waitFor(bucket: Bucket, rate: Rate, now: number, wanted = 1): nu
   return lacking <= 0 ? 0 : (lacking / rate.perSecond) * 1000;
 }
 
+/** A budget over all chats: `reserve` is what only urgent messages may draw on. */
+export interface Budget extends Rate {
+  reserve: number;
+}
+
+/**
+ * The budget of a channel. Ordinary messages run at an even pace (a tenth of a second's worth at once), so that no window of one second ever
+ * holds much more than the rate; urgent ones find another fifth of a second's worth ready and need not wait for the next slot.
+ * @example budgetOf(28) → { perSecond: 28, capacity: 8.4, reserve: 5.6 }
+ */
+export function budgetOf(perSecond: number): Budget {
+  const capacity = Math.max(1, perSecond * 0.3);
+  return { perSecond, capacity, reserve: capacity - Math.max(1, perSecond * 0.1) };
+}
+
 const firstPause = 1000;
 const longestPause = 60_000;
 

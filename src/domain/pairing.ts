@@ -44,7 +44,7 @@ export function codeFromBytes(bytes: Uint8Array): string | null {
 export function readCode(typed: string): string | null {
   const letters = typed.normalize('NFC').toUpperCase().replace(/[\s\-–—_.#]+/g, '');
   const bare = letters.length === 10 && letters.startsWith('GN') ? letters.slice(2) : letters;
-  if (bare.length !== 8 || [...bare].some((letter) => !codeAlphabet.includes(letter))) return null;
+  if (bare.length !== 8 || !Array.from(bare).every((letter) => codeAlphabet.includes(letter))) return null;
   return `${bare.slice(0, 4)}-${bare.slice(4)}`;
 }
 
