@@ -139,6 +139,8 @@ export interface UnitStore {
   search(fragment: string, roots: readonly string[] | null, page: PageRequest): Promise<Page<Unit>>;
   /** Every unit of a subtree (null: all) in code order, streamed. */
   stream(root: string | null): AsyncIterable<Unit>;
+  /** Units whose closing day lies after `after` (null: whenever) and is `until` at the latest, streamed; served by an index. */
+  closing(after: LocalDate | null, until: LocalDate): AsyncIterable<Unit>;
   /** Sum of expected members by level, of units open on that day, in one subtree (null: all). */
   membersByLevel(day: LocalDate, root: string | null): Promise<{ level: string; members: number }[]>;
   /** Inserts or replaces; idempotent. */
@@ -410,7 +412,10 @@ export interface TranscriptStore {
 
 /** A lease on a name: at most one owner at a time, with a fence that only rises. */
 export interface LeaseStore {
-  /** Takes or renews it; the fence when it is ours until `until`, null when somebody else has it. */
+  /**
+   * Takes or renews it; the fence when it is ours until `until`, null when somebody else has it. The fence rises whenever the owner changes
+   * and stays when the same owner renews. Somebody else's lease that ends later than twice the length asked for is of a clock gone wrong and may be taken.
+   */
   take(name: string, owner: string, now: Date, until: Date): Promise<number | null>;
   /** Whether the owner still has it with that fence: asked after a write and before a deed that cannot be taken back. */
   holds(name: string, owner: string, fence: number): Promise<boolean>;
