@@ -222,10 +222,12 @@ async function replaceChairs(core: Core, unit: Unit, successor: Person, hash: st
  * The same code gives the same file.
  */
 export async function keepCodePicture(core: Core, issued: Pick<IssuedCode, 'code' | 'links'>): Promise<OutgoingDocument> {
-  const png = await core.drawCode(issued.links[0]?.url ?? `GN ${issued.code}`);
-  const fileId = `qr-${hashCode(core, issued.code).slice(0, 32)}`;
-  const about = { name: `${issued.code}.png`, mime: 'image/png' };
+  const { code, links } = issued;
+  const fileId = `qr-${hashCode(core, code).slice(0, 32)}`;
+  const about = { name: `${code}.png`, mime: 'image/png' };
   const kept = await core.store.files.describe(fileId);
-  if (!kept) await core.store.files.save(fileId, Readable.from([png]), about, png.byteLength);
+  if (kept) return { fileId, ...about, size: kept.size };
+  const png = await core.drawCode(links[0]?.url ?? `GN ${code}`);
+  await core.store.files.save(fileId, Readable.from([png]), about, png.byteLength);
   return { fileId, ...about, size: png.byteLength };
 }
