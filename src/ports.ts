@@ -3,7 +3,7 @@ import type { Assignment, AssignmentState } from './domain/assignment.ts';
 import type { Calendar, LocalDate } from './domain/calendar.ts';
 import type { Verdict } from './domain/deadline.ts';
 import type { Choice, FileRef, Incoming, Reply } from './domain/message.ts';
-import type { Attempt, Notice, OutboxRow } from './domain/notice.ts';
+import type { Attempt, Notice, NoticeKind, OutboxRow } from './domain/notice.ts';
 import type { Address, ChannelName, Language, Person, Role } from './domain/person.ts';
 import type { PairingCode } from './domain/pairing.ts';
 import type { Plan } from './domain/plan.ts';
@@ -92,6 +92,8 @@ export interface Outgoing extends Omit<Reply, 'document'> {
   document?: { fileId: string; name: string; mime: string; size: number; open(): Promise<Readable> };
   /** The notice behind it, for channels that send templates. Null for answers. */
   notice: Notice | null;
+  /** The address it goes to, for channels whose windows open and close. Null for answers. */
+  to: Address | null;
 }
 
 /** One way to reach people. An adapter is one translation each way plus error mapping; everything else lives in the core. */
@@ -101,7 +103,8 @@ export interface Channel {
   readonly pacing: Pacing;
   /** Begins to receive. `handle` resolves once the message is stored: only then may it be acknowledged. */
   start(handle: (incoming: Incoming) => Promise<void>): Promise<void>;
-  reach(to: Address, at: Date): Reach;
+  /** Whether that address may be written to at that moment with a notice of that kind (undefined: a free text). */
+  reach(to: Address, at: Date, kind?: NoticeKind): Reach;
   send(chat: string, outgoing: Outgoing): Promise<Sent>;
   /** Opens a file somebody sent. Throws Refusal `file-gone` or `file-too-big`. */
   open(file: FileRef): Promise<Readable>;

@@ -70,6 +70,8 @@ export const replySchema = z.strictObject({
   text: z.string(),
   choices: z.array(z.array(choiceSchema)).optional(),
   document: outgoingDocumentSchema.optional(),
+  /** Short facts (30 characters each) for channels that may only send an approved template at that moment. @example { unit: 'LĐLĐ huyện Tuy Phong', due: '02/5/2024' } */
+  facts: z.record(z.string(), z.string()).optional(),
   /** The id of an own message to replace (paging, drill-down); a channel that cannot edit sends anew. */
   edits: z.string().optional(),
 });

@@ -1,6 +1,6 @@
 import type { Reply } from '../domain/message.ts';
 import { resentWhenUnknown, type Attempt, type Notice, type OutboxRow } from '../domain/notice.ts';
-import type { ChannelName, Person } from '../domain/person.ts';
+import type { Address, ChannelName, Person } from '../domain/person.ts';
 import type { Core, Outgoing, Sent, Settlement } from '../ports.ts';
 import { chooseRoute } from './routing.ts';
 
@@ -30,7 +30,8 @@ export async function prepareDelivery(core: Core, render: Render, channel: Chann
     throw new WordsMissing('no words', { cause: error });
   });
   if (!reply) return { kind: 'end', change: { state: 'dead', reason: 'obsolete' } };
-  return { kind: 'send', chat, outgoing: outgoingOf(core, row, reply) };
+  const to = person?.addresses.find((address) => address.channel === channel && address.id === chat) ?? null;
+  return { kind: 'send', chat, outgoing: outgoingOf(core, row, to, reply) };
 }
 
 /** How a row ends that can go nowhere: unknown where its attempts may have arrived, dead otherwise, with the channel's own words where it gave any. */
@@ -40,12 +41,13 @@ export function endNowhere(row: Pick<OutboxRow, 'attempts'>, reason: string): Se
   return { state: 'dead', reason: last?.answer === 'gone' ? `gone: ${last.reason ?? ''}` : reason };
 }
 
-function outgoingOf(core: Core, row: OutboxRow, reply: Reply): Outgoing {
+function outgoingOf(core: Core, row: OutboxRow, to: Address | null, reply: Reply): Outgoing {
   const { document, ...rest } = reply;
   return {
     ...rest,
     ...(document ? { document: { ...document, open: () => core.store.files.open(document.fileId) } } : {}),
     notice: row.notice.kind === 'answer' ? null : row.notice,
+    to,
   };
 }
 

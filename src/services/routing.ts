@@ -27,7 +27,7 @@ export function chooseRoute(core: Pick<Core, 'channels'>, row: OutboxRow, person
   let closed = '';
   const open: { address: Address; free: boolean }[] = [];
   for (const address of trusted) {
-    const reach = core.channels.get(address.channel)?.reach(address, now);
+    const reach = core.channels.get(address.channel)?.reach(address, now, row.notice.kind);
     if (!reach || reach.kind === 'closed') closed = reach?.reason ?? closed;
     else open.push({ address, free: reach.kind === 'free' });
   }
