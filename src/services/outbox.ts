@@ -58,6 +58,7 @@ const urgentLookMs = 200;
 const callLimitMs = 60_000;
 const stopLimitMs = 10_000;
 const wordsTries = 5;
+const chatsThatMeanAll = 3;
 const bulk = [0, 1, 2, 3, 4] as const;
 const urgent = [0, 1] as const;
 
@@ -73,6 +74,7 @@ export function createSender(options: SenderOptions): Sender {
   const answers: Record<Sent['kind'], number> = { ok: 0, retry: 0, gone: 0, refused: 0, unknown: 0 };
   const underWay = new Set<Promise<void>>();
   const wordsFailed = new WeakMap<OutboxRow, number>();
+  const refusedLately = new Map<string, number>();
   let bucket = fullBucket(budget, timing.monotonic());
   let running = false;
   let stopped = false;
@@ -243,7 +245,7 @@ export function createSender(options: SenderOptions): Sender {
     const sent = await callChannel(row, chat, outgoing, attempt);
     const now = timing.monotonic();
     answers[sent.kind] += 1;
-    if (sent.kind === 'retry' && sent.scope === 'channel') circuit.failed(round, now, sent.afterMs);
+    if (sent.kind === 'retry' && (sent.scope === 'channel' || isEverywhere(chat, now))) circuit.failed(round, now, sent.afterMs);
     else if (sent.kind === 'unknown') circuit.fellSilent(round, now);
     else circuit.worked();
     if (sent.kind !== 'unknown') latencyMs += (now - begunAt - latencyMs) / 8;
@@ -259,6 +261,13 @@ export function createSender(options: SenderOptions): Sender {
     if (change.state === 'pending' && sent.kind !== 'gone' && lease.mine()) lanes.putBack({ row: { ...row, ...change }, chat }, done, restMs, counted);
     else lanes.done(held, done, counted);
     if (change.state === 'pending') wanted = true;
+  }
+
+  /** A refusal names no reason: from several chats within a second it is about the whole channel, from fewer about those chats alone. */
+  function isEverywhere(chat: string, now: number): boolean {
+    refusedLately.set(chat, now);
+    for (const [other, at] of refusedLately) if (now - at > 1000) refusedLately.delete(other);
+    return refusedLately.size >= chatsThatMeanAll;
   }
 
   /** The call itself. One that throws or never comes back may have arrived; an `ok` that comes after all is still written down. */
