@@ -51,7 +51,7 @@ describe('lanes', () => {
         for (let index = 0; index < 8; index += 1) lanes.add(row(`r${index}`, { person: 'p' }), 'c', 0);
         let now = 0;
         for (const { before, after } of calls) {
-          now += lanes.waitFor(now);
+          now += Math.ceil(lanes.waitFor(now));
           const held = lanes.take(now, false);
           if (!held) throw new Error('nothing to take although the wait is over');
           expect(waitFor(server, rate, now + before)).toBe(0);
