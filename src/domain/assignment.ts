@@ -55,6 +55,8 @@ export const assignmentSchema = z.strictObject({
   version: z.number().int().min(0),
   /** The receipt of the first standing submission. */
   receipt: z.string().nullable(),
+  /** Something that stands waits for a look by the staff; see `Submission.awaitsReview`. */
+  awaitsReview: z.boolean(),
   correction: z.strictObject({ due: dueSchema, reason: z.string(), by: z.string(), at: z.date() }).nullable(),
   extension: z.strictObject({ lastDay: localDateSchema, why: z.string(), by: z.string(), at: z.date() }).nullable(),
   /** An extension asked for and not yet decided. */
@@ -85,7 +87,7 @@ export function openAssignment(what: { plan: string; obligation: string; unit: s
   const assignment: Assignment = {
     id: assignmentId(what.plan, what.obligation, what.unit, what.day), plan: what.plan, obligation: what.obligation, unit: what.unit, level: what.level, path: what.path, day: what.day,
     planDue: what.due, due: what.due, loadedLate: what.due !== null && act.at >= what.due.deadline,
-    state: 'open', countedAt: null, verdict: null, extended: false, version: 0, receipt: null,
+    state: 'open', countedAt: null, verdict: null, extended: false, version: 0, receipt: null, awaitsReview: false,
     correction: null, extension: null, asked: null, waiver: null, wave: null, trail: [], rev: 0,
   };
   return settle(assignment, act, 'opened', {});
@@ -128,7 +130,7 @@ function refuseEnded(assignment: Assignment): void {
 }
 
 /** What an assignment needs to know of a version. `sentAt` tells which of two was sent first, however late either was read. */
-export type TakenVersion = Pick<Submission, 'version' | 'countedAt' | 'receipt'> & Partial<Pick<Submission, 'sentAt'>>;
+export type TakenVersion = Pick<Submission, 'version' | 'countedAt' | 'receipt'> & Partial<Pick<Submission, 'sentAt' | 'awaitsReview'>>;
 
 /**
  * Takes a version in. The first *sent* of those that stand decides the verdict, even when it is read after a later one; after a waiver it is kept as voluntary and changes no figure.
@@ -147,14 +149,15 @@ function standOn(assignment: Assignment, submission: Omit<TakenVersion, 'version
   // A deed counts by its declared day, not by its stamp: there the first one that was read stays, so that a correction cannot change its verdict.
   const countsByStamp = submission.sentAt?.getTime() === submission.countedAt.getTime();
   const first = assignment.countedAt === null || (countsByStamp && submission.countedAt < assignment.countedAt);
-  return { ...assignment, state: 'submitted', correction: null, countedAt: first ? submission.countedAt : assignment.countedAt, receipt: first ? submission.receipt : assignment.receipt };
+  const awaitsReview = assignment.awaitsReview || submission.awaitsReview === true;
+  return { ...assignment, state: 'submitted', correction: null, awaitsReview, countedAt: first ? submission.countedAt : assignment.countedAt, receipt: first ? submission.receipt : assignment.receipt };
 }
 
 /** Takes back all versions; the assignment is open again under the plan's (or the extension's) due. Throws Refusal `not-withdrawable`. */
 export function withdraw(assignment: Assignment, calendar: Calendar, act: Act): Assignment {
   if (assignment.state !== 'submitted' && assignment.state !== 'returned') throw new Refusal('not-withdrawable');
   const facts = { receipt: assignment.receipt ?? '' };
-  const reopened: Assignment = { ...assignment, state: 'open', countedAt: null, receipt: null, correction: null };
+  const reopened: Assignment = { ...assignment, state: 'open', countedAt: null, receipt: null, awaitsReview: false, correction: null };
   return settle({ ...reopened, due: dueInForce(reopened, calendar) }, act, 'withdrawn', facts);
 }
 
@@ -162,7 +165,7 @@ export function withdraw(assignment: Assignment, calendar: Calendar, act: Act): 
 export function accept(assignment: Assignment, act: Act): Assignment {
   if (assignment.state === 'accepted') return assignment;
   if (assignment.state !== 'submitted') throw new Refusal('not-acceptable');
-  return settle({ ...assignment, state: 'accepted' }, act, 'accepted', {});
+  return settle({ ...assignment, state: 'accepted', awaitsReview: false }, act, 'accepted', {});
 }
 
 /** Returns what was handed in with a reason and a day for the correction (default: five working days). The first verdict stays. Throws Refusal `not-returnable`. */

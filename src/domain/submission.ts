@@ -55,7 +55,7 @@ export const submissionSchema = z.strictObject({
   receipt: z.string(),
   /** Sent after a waiver: kept, changes no figure until the waiver is taken back. */
   voluntary: z.boolean(),
-  /** A declared day that waits for a look by the staff; it counts as declared meanwhile. */
+  /** Waits for a look by the staff: the plan asks for a review, or a deed's declared day lies far back. It counts as it was sent or declared meanwhile. */
   awaitsReview: z.boolean(),
   withdrawnAt: z.date().nullable(),
 });

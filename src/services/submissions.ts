@@ -26,7 +26,7 @@ export interface HandIn {
 /** What came of it. */
 export interface HandedIn extends AssignmentView {
   submission: Submission;
-  /** The same message was taken before, or the same bytes: nothing new was made, the first receipt is shown. */
+  /** The same bytes were taken before: nothing new was made, the first receipt is shown. */
   repeat: boolean;
 }
 
@@ -41,8 +41,8 @@ export function submissionId(source: string): string {
  * `already-accepted`, `assignment-void`, `text-empty`, `text-too-long`, `day-in-future`, `count-malformed`.
  */
 export async function handIn(core: Core, viewer: Person, what: HandIn): Promise<HandedIn> {
-  const earlier = await core.store.submissions.bySource(what.source);
-  if (earlier) return { ...(await finishSubmission(core, viewer, earlier)), repeat: true };
+  const earlier = await findHandedIn(core, viewer, what.source);
+  if (earlier) return earlier;
   const view = await readOwnAssignment(core, viewer, what.assignment);
   const { assignment, obligation, plan } = view;
   const content = checkContent(core, what);
@@ -55,9 +55,15 @@ export async function handIn(core: Core, viewer: Person, what: HandIn): Promise<
   const submission = await core.store.submissions.insert({
     id: submissionId(what.source), assignment: assignment.id, plan: plan.plan, unit: assignment.unit, version: assignment.version + 1, content,
     sentAt: what.at, countedAt: content.kind === 'deed' ? core.calendar.instantOf(content.day) : what.at, receivedAt: core.clock(), by: viewer.id, source: what.source, channel: what.channel,
-    receipt, voluntary: assignment.state === 'waived', awaitsReview: content.kind === 'deed' && daysBetween(content.day, core.calendar.dayOf(what.at)) > declaredBackLimit, withdrawnAt: null,
+    receipt, voluntary: assignment.state === 'waived', awaitsReview: obligation.review || (content.kind === 'deed' && daysBetween(content.day, core.calendar.dayOf(what.at)) > declaredBackLimit), withdrawnAt: null,
   });
   return { ...(await finishSubmission(core, viewer, submission)), repeat: false };
+}
+
+/** What that message (album, upload) was handed in as, brought to its end where a crash cut it off; null when it was not. Throws Refusal `already-accepted`, `not-allowed`. */
+export async function findHandedIn(core: Core, viewer: Person, source: string): Promise<HandedIn | null> {
+  const stored = await core.store.submissions.bySource(source);
+  return stored && { ...(await finishSubmission(core, viewer, stored)), repeat: false };
 }
 
 /** Lets the assignment take a stored version and tells the other chairs; both only once. */
@@ -135,7 +141,7 @@ async function findSameBytes(core: Core, assignment: string, files: readonly Kep
 export async function readSubmission(core: Core, viewer: Person, id: string): Promise<HandedIn> {
   const submission = await core.store.submissions.get(id);
   if (!submission) throw new Refusal('choice-old');
-  return { ...(await readAssignment(core, viewer, submission.assignment)), submission, repeat: true };
+  return { ...(await readAssignment(core, viewer, submission.assignment)), submission, repeat: false };
 }
 
 /** The same for a notice at the moment of delivery; null when the version is gone or was taken back. */

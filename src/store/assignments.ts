@@ -25,7 +25,7 @@ export function createAssignmentStore(connection: Connection): AssignmentStore {
     'assignments',
     {
       plan: String, obligation: String, unit: String, level: String, path: [String], day: String, planDue: anything, due: anything, loadedLate: Boolean, state: String, countedAt: Date,
-      verdict: String, extended: Boolean, version: Number, receipt: String, correction: anything, extension: anything, asked: anything, waiver: anything, wave: String, trail: anything, rev: Number,
+      verdict: String, extended: Boolean, version: Number, receipt: String, awaitsReview: Boolean, correction: anything, extension: anything, asked: anything, waiver: anything, wave: String, trail: anything, rev: Number,
       overdueAt: Date, deadline: Date, askedAt: Date, reviewFrom: Date,
     },
     [
@@ -134,7 +134,7 @@ export function toRow(assignment: Assignment): AssignmentRow {
     _id: id, ...rest, deadline: assignment.due?.deadline ?? null,
     ...(overdueAt ? { overdueAt } : {}),
     ...(assignment.asked ? { askedAt: assignment.asked.at } : {}),
-    ...(assignment.state === 'submitted' && assignment.countedAt ? { reviewFrom: assignment.countedAt } : {}),
+    ...(assignment.state === 'submitted' && assignment.awaitsReview && assignment.countedAt ? { reviewFrom: assignment.countedAt } : {}),
   };
 }
 
