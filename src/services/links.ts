@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import { addressKey, type ChannelName } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Core } from '../ports.ts';
 
@@ -49,4 +50,10 @@ export function readLink(core: Pick<Core, 'secret' | 'clock'>, token: string, pu
   const expiresAt = new Date(seconds * 1000);
   if (core.clock() >= expiresAt) throw new Refusal('link-expired');
   return { purpose, person, subject, expiresAt, id };
+}
+
+/** A download link for somebody on a channel that does not carry that file; it is theirs alone and expires. */
+export async function linkForDocument(core: Pick<Core, 'secret' | 'publicUrl' | 'random' | 'clock' | 'store'>, channel: ChannelName, chat: string, document: { fileId: string }): Promise<string> {
+  const person = await core.store.people.byAddress(channel, chat);
+  return createLink(core, { purpose: 'download', person: person?.id ?? addressKey(channel, chat), subject: document.fileId, expiresAt: new Date(core.clock().getTime() + downloadLinkMs) });
 }
