@@ -11,7 +11,7 @@ export type Render = (notice: Notice, row: OutboxRow, person: Person | null, aga
 export type Prepared =
   | { kind: 'send'; chat: string; outgoing: Outgoing }
   /** It goes to another chat than was thought when it was read. */
-  | { kind: 'elsewhere'; channel: ChannelName; chat: string }
+  | { kind: 'elsewhere'; channel: ChannelName }
   | { kind: 'end'; change: Settlement['change'] };
 
 /** Thrown by {@link prepareDelivery} when the words could not be made: the row's own trouble, or the store's. */
@@ -24,7 +24,7 @@ export async function prepareDelivery(core: Core, render: Render, channel: Chann
   const person = row.person === null ? null : await core.store.people.get(row.person);
   const route = chooseRoute(core, row, person, now);
   if ('nowhere' in route) return { kind: 'end', change: endNowhere(row, route.nowhere) };
-  if (route.channel !== channel || route.chat !== chat) return { kind: 'elsewhere', ...route };
+  if (route.channel !== channel || route.chat !== chat) return { kind: 'elsewhere', channel: route.channel };
   const again = row.attempts.some((attempt) => attempt.answer === 'unknown');
   const reply = await render(row.notice, row, person, again).catch((error: unknown) => {
     throw new WordsMissing('no words', { cause: error });
