@@ -231,7 +231,7 @@ export interface AssignmentStore {
   countOverdue(query: { plan: string; root: string; obligation: string | null; now: Date }, most: number): Promise<number>;
   /** Those a wave reminds of, by id: the next `limit` after `after`. */
   ofWave(wave: string, page: PageRequest): Promise<Page<Assignment>>;
-  /** Handed in and waiting for a review, oldest first, within subtrees. */
+  /** Handed in and marked `awaitsReview`, oldest first. */
   awaitingReview(plan: string, page: PageRequest): Promise<Page<Assignment>>;
   /** Those with a wish for more time. */
   askedExtension(plan: string, page: PageRequest): Promise<Page<Assignment>>;
