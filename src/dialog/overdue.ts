@@ -6,12 +6,12 @@ import { currentPlan } from '../services/current-plan.ts';
 import { countOverdue, listOverdue, overdueGroups, startingUnits, type OverdueGroups, type OverdueQuery, type OverdueRow } from '../services/overdue.ts';
 import { meantBy, scopeByRef, scopeRef, titleOf, type Meant, type Scope } from '../services/scopes.ts';
 import { unitAbove, unitByRef } from '../services/unit-cards.ts';
-import { button, longListSize, screen, shortListSize } from './screen.ts';
+import { button, longListSize, requirePerson, screen, shortListSize } from './screen.ts';
 import type { DialogPart, PersonTurn, Turn } from './turn.ts';
 
 /** `/quahan [obligation] [unit]`: who is late, and have we really reminded them. Groups of units, then the list, then the evidence. */
 export const overdueDialog: DialogPart = {
-  commands: [{ name: 'quahan', aliases: ['qua han', 'overdue', 'tre han', 'cham nop'], roles: ['staff', 'chair'], run: (turn, rest) => answerOverdue(paired(turn), rest) }],
+  commands: [{ name: 'quahan', aliases: ['qua han', 'overdue', 'tre han', 'cham nop'], roles: ['staff', 'chair'], run: (turn, rest) => answerOverdue(requirePerson(turn), rest) }],
   choices: {
     'qh': async (turn, [scope, unit, after]) => {
       const [asked, place] = await readPlace(turn, scope, unit);
@@ -63,12 +63,6 @@ export async function readQuestion(turn: PersonTurn, rest: string, verb: string,
 export async function readPlace(turn: PersonTurn, scope: string | undefined, unit: string | undefined): Promise<[Scope, Unit]> {
   if (!scope || !unit) throw new Refusal('choice-unknown');
   return [await scopeByRef(turn.core, scope), await unitByRef(turn.core, turn.person, unit)];
-}
-
-function paired(turn: Turn): PersonTurn {
-  const { person } = turn;
-  if (!person) throw new Refusal('not-paired');
-  return { ...turn, person };
 }
 
 function answerOverdue(turn: PersonTurn, rest: string): Promise<Reply> {

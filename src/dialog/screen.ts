@@ -1,5 +1,6 @@
 import { choiceId } from '../domain/choice.ts';
 import type { Choice, Reply } from '../domain/message.ts';
+import { Refusal } from '../domain/refusal.ts';
 import type { PersonTurn, Turn } from './turn.ts';
 
 /** Lines of a list on one screen of a phone, where each entry takes one line. */
@@ -27,7 +28,7 @@ export function button(label: string, verb: string, ...args: (string | number)[]
 
 /** Cuts a text to so many characters, with an ellipsis. @example shorten('Công đoàn cơ sở', 10) → 'Công đoàn…' */
 export function shorten(text: string, most: number): string {
-  const letters = [...text];
+  const letters = Array.from(text);
   return letters.length <= most ? text : `${letters.slice(0, most - 1).join('').trimEnd()}…`;
 }
 
@@ -49,4 +50,11 @@ export function levelName(turn: Pick<Turn, 'core' | 'language'>, level: string):
 /** The words of a draft's answer; null when a file or a picture came instead. */
 export function typedText(turn: Pick<Turn, 'incoming'>): string | null {
   return turn.incoming.content.kind === 'text' ? turn.incoming.content.text.normalize('NFC').trim() : null;
+}
+
+/** The turn of somebody who is paired. Throws Refusal `not-paired`. */
+export function requirePerson(turn: Turn): PersonTurn {
+  const { person } = turn;
+  if (!person) throw new Refusal('not-paired');
+  return { ...turn, person };
 }

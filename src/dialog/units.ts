@@ -2,21 +2,20 @@ import { shortRef } from '../domain/choice.ts';
 import type { Reply } from '../domain/message.ts';
 import { unitsOf } from '../domain/person.ts';
 import { foldText } from '../domain/spelling.ts';
-import { Refusal } from '../domain/refusal.ts';
 import { isOpenOn } from '../domain/unit.ts';
 import { currentPlan } from '../services/current-plan.ts';
 import { scopeRef, titleOf } from '../services/scopes.ts';
 import { findUnits, listDuties, readUnitCard, unitByRef } from '../services/unit-cards.ts';
 import { stateWords } from './evidence.ts';
-import { button, isStaff, levelName, longListSize, pageNumber, screen, shortListSize } from './screen.ts';
-import type { DialogPart, PersonTurn, Turn } from './turn.ts';
+import { button, isStaff, levelName, longListSize, pageNumber, requirePerson, screen, shortListSize } from './screen.ts';
+import type { DialogPart, PersonTurn } from './turn.ts';
 
 /** A fragment longer than this does not fit a button; such a list is narrowed by typing, not turned. */
 const fragmentLimit = 38;
 
 /** `/donvi <text>`: find a unit by any fragment of its name or code, its card, its duties and the evidence for each. */
 export const unitsDialog: DialogPart = {
-  commands: [{ name: 'donvi', aliases: ['don vi', 'unit'], roles: ['staff', 'chair'], run: (turn, rest) => answerUnits(turn, rest) }],
+  commands: [{ name: 'donvi', aliases: ['don vi', 'unit'], roles: ['staff', 'chair'], run: (turn, rest) => answerUnits(requirePerson(turn), rest) }],
   choices: {
     'dv': async (turn, [ref]) => showCard(turn, (await unitByRef(turn.core, turn.person, ref ?? '')).code),
     'dv-tim': async (turn, [slug, after]) => showFound(turn, foldText(slug ?? ''), after ? (await unitByRef(turn.core, turn.person, after)).code : null),
@@ -24,12 +23,10 @@ export const unitsDialog: DialogPart = {
   },
 };
 
-async function answerUnits(turn: Turn, rest: string): Promise<Reply> {
-  const { person } = turn;
-  if (!person) throw new Refusal('not-paired');
-  const own = unitsOf(person, 'chair');
-  if (foldText(rest) !== '') return showFound({ ...turn, person }, rest, null);
-  if (own.length === 1 && !isStaff({ ...turn, person })) return showCard({ ...turn, person }, own[0] as string);
+async function answerUnits(turn: PersonTurn, rest: string): Promise<Reply> {
+  const own = unitsOf(turn.person, 'chair');
+  if (foldText(rest) !== '') return showFound(turn, rest, null);
+  if (own.length === 1 && !isStaff(turn)) return showCard(turn, own[0] as string);
   return screen(turn, [turn.say('units.ask')]);
 }
 

@@ -45,7 +45,7 @@ export async function prepareBroadcast(core: Core, viewer: Viewer, audience: Aud
   requireAccess(viewer, 'office');
   const trimmed = text.trim();
   if (trimmed === '') throw new Refusal('text-empty');
-  if ([...trimmed].length > broadcastTextLimit) throw new Refusal('text-too-long', { limit: broadcastTextLimit });
+  if (trimmed.length > broadcastTextLimit) throw new Refusal('text-too-long', { limit: broadcastTextLimit, length: trimmed.length });
   const people = await countAudience(core, viewer, audience);
   const id = String(await core.store.settings.add(countKey, 1));
   const broadcast: Broadcast = { id, text: trimmed, by: viewer.id, at, audience, people, state: 'prepared' };

@@ -1,6 +1,7 @@
 import { requireAccess, type Viewer } from '../domain/access.ts';
 import { accept, extend, refuseExtension, returnForCorrection, takeBackWaiver, waive, type Act, type Assignment, type TrailEntry } from '../domain/assignment.ts';
 import type { LocalDate } from '../domain/calendar.ts';
+import type { OutgoingDocument } from '../domain/message.ts';
 import type { Notice } from '../domain/notice.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { KeptFile, Submission } from '../domain/submission.ts';
@@ -41,6 +42,16 @@ export async function readReview(core: Core, viewer: Viewer, id: string): Promis
 /** The files of the newest version that has any. */
 export function filesOf(versions: readonly Submission[]): KeptFile[] {
   return versions.flatMap((version) => (version.content.kind === 'files' ? [version.content.files] : []))[0] ?? [];
+}
+
+/** One of the files, ready to be sent. Throws Refusal `not-allowed`, `assignment-unknown` or `file-gone`. */
+export async function readReviewFile(core: Core, viewer: Viewer, id: string, index: number): Promise<OutgoingDocument> {
+  const { unit, versions } = await readReview(core, viewer, id);
+  requireAccess(viewer, 'file.read', unit);
+  const file = filesOf(versions)[index];
+  const kept = file && (await core.store.files.describe(file.fileId));
+  if (!file || !kept) throw new Refusal('file-gone');
+  return { fileId: file.fileId, name: file.name, mime: kept.mime, size: kept.size };
 }
 
 /** Accepts what was handed in and tells the unit's chairs. Throws Refusal `not-allowed`, `assignment-unknown` or `not-acceptable`. */

@@ -83,15 +83,6 @@ export async function listDuties(core: Core, viewer: Viewer, plan: Plan, code: s
   return assignments.sort((a, b) => Number(owes(b)) - Number(owes(a)) || dayOf(a).localeCompare(dayOf(b)) || a.id.localeCompare(b.id));
 }
 
-/** An assignment with its unit, if the viewer may read that unit. Throws Refusal `assignment-unknown` or `not-allowed`. */
-export async function readAssignment(core: Core, viewer: Viewer, id: string): Promise<{ assignment: Assignment; unit: Unit }> {
-  const assignment = await core.store.assignments.get(id);
-  const unit = assignment && (await core.store.units.get(assignment.unit));
-  if (!assignment || !unit) throw new Refusal('assignment-unknown');
-  requireAccess(viewer, 'unit.read', unit);
-  return { assignment, unit };
-}
-
 /** The evidence of one assignment: everything that was sent about it, oldest first, with what became of it. */
 export interface Evidence {
   assignment: Assignment;
@@ -104,8 +95,18 @@ export interface Evidence {
 
 /** Reads a page of the evidence. Throws Refusal `assignment-unknown` or `not-allowed`. */
 export async function readEvidence(core: Core, viewer: Viewer, id: string, page: PageRequest): Promise<Evidence> {
-  const { assignment, unit } = await readAssignment(core, viewer, id);
+  const found = await readDelivered(core, id);
+  if (!found) throw new Refusal('assignment-unknown');
+  const { assignment, unit } = found;
+  requireAccess(viewer, 'unit.read', unit);
   const [rows, chairs] = await Promise.all([core.store.outbox.evidence(assignment.id, page), core.store.people.chairsOf([unit.code])]);
   const people = await core.store.people.many([...new Set(rows.items.flatMap((row) => row.person ?? []))]);
   return { assignment, unit, reach: reachOf(chairs), rows, names: new Map(people.map((person) => [person.id, person.name])) };
+}
+
+/** An assignment with its unit at the moment a notice about it is delivered; null when either is gone. For notices only: the reader was chosen when it was made. */
+export async function readDelivered(core: Core, id: string): Promise<{ assignment: Assignment; unit: Unit } | null> {
+  const assignment = await core.store.assignments.get(id);
+  const unit = assignment && (await core.store.units.get(assignment.unit));
+  return assignment && unit ? { assignment, unit } : null;
 }
