@@ -33,13 +33,13 @@ export async function insertMissing<R extends Row>(model: Model<R>, rows: readon
   let added = 0;
   for (const batch of batches(rows)) {
     try {
-      const result = await model.collection.insertMany(batch as never, { ordered: false });
-      added += result.insertedCount;
+      await model.collection.insertMany(batch as never, { ordered: false });
+      added += batch.length;
     } catch (error) {
       if (!(error instanceof mongo.MongoBulkWriteError) || !isDuplicateKey(error)) throw error;
       const failures = [error.writeErrors].flat();
       if (failures.some((failure) => failure.code !== error.code)) throw error;
-      added += error.insertedCount;
+      added += batch.length - failures.length;
     }
   }
   return added;

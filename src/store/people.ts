@@ -46,13 +46,13 @@ export function createPersonStore(connection: Connection, units: Pick<UnitStore,
   }
 
   async function* streamUnder(role: Role | null, roots: readonly string[]): AsyncIterable<Person> {
-    const seen = new Set<string>(); // Only of those who could come twice: a person with several units.
-    for (const root of roots) {
+    const seen = new Set<string>(); // Only of those who could come twice: with several units, or where one subtree may lie in another.
+    for (const root of new Set(roots)) {
       for await (const codes of chunks(units.stream(root))) {
         const keys = codes.flatMap((code) => (role === null ? allRoles : [role]).map((held) => roleKey(held, code)));
         for (const person of await holding(keys)) {
-          if (person.roles.length > 1 && seen.has(person.id)) continue;
-          if (person.roles.length > 1) seen.add(person.id);
+          if (seen.has(person.id)) continue;
+          if (roots.length > 1 || person.roles.length > 1) seen.add(person.id);
           yield person;
         }
       }
@@ -60,11 +60,11 @@ export function createPersonStore(connection: Connection, units: Pick<UnitStore,
   }
 
   async function* streamRole(role: Role): AsyncIterable<Person> {
-    const seen = new Set<string>();
+    const seen = new Set<string>(); // Only of those with several units.
     // ';' follows ':', so the range holds every key of the role and nothing else.
     for await (const row of model.find({ roleKeys: { $gte: `${role}:`, $lt: `${role};` } }).lean<PersonRow[]>().cursor({ batchSize: streamBatch })) {
       const person = toPerson(row as unknown as PersonRow);
-      if (person.roles.length > 1 && seen.has(person.id)) continue;
+      if (seen.has(person.id)) continue;
       if (person.roles.length > 1) seen.add(person.id);
       yield person;
     }
