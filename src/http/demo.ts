@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -118,6 +117,3 @@ function streamEvents(demo: Demo, request: FastifyRequest, reply: FastifyReply):
   });
   return reply.type('text/event-stream').header('cache-control', 'no-store').send(stream);
 }
-
-/** Where the page's own files lie: beside this file, in the sources as in the build. */
-export const pagesFolder = join(import.meta.dirname, 'pages');

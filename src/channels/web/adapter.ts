@@ -26,6 +26,8 @@ export interface WebChannelOptions {
   transcripts: TranscriptStore;
   files: Pick<FileStore, 'save' | 'open'>;
   clock: Clock;
+  /** What the person behind a chat is called. */
+  nameOf(chat: string): string;
   /** Gives numbers to choices for the view without buttons; they run on per person. */
   offer(chat: string, choices: readonly Choice[]): Promise<{ number: number; choice: Choice }[]>;
   /** An expiring link to a document, for the view without files. */
@@ -54,7 +56,7 @@ export function createWebChannel(options: WebChannelOptions): WebChannel {
     if (!handle) throw new Error('the web channel has not been started');
     const at = options.clock();
     // Stored first: what the person sees as sent has then really been taken in.
-    await handle({ channel: 'web', chat, group: false, messageId: `${chat}:${id}`, edits: null, at, senderName: '', content });
+    await handle({ channel: 'web', chat, group: false, messageId: `${chat}:${id}`, edits: null, at, senderName: options.nameOf(chat), content });
     await show({ id, chat, from: 'person', at, text: shown, choices: [], document: null, plain: [shown] });
   }
 

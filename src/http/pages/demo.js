@@ -158,6 +158,11 @@ for (const button of document.querySelectorAll('[data-move]')) button.addEventLi
 document.getElementById('reset').addEventListener('click', async () => {
   if (!confirm(words.resetSure)) return;
   await call('/demo/reset', { method: 'POST', json: {} });
+  // The server begins anew: the page waits until it answers again.
+  for (let tries = 0; tries < 60; tries += 1) {
+    await new Promise((resolve) => { setTimeout(resolve, 500); });
+    if (await fetch('/healthz').then((answer) => answer.ok, () => false)) break;
+  }
   location.reload();
 });
 for (const button of document.querySelectorAll('[data-play]')) {

@@ -1,0 +1,238 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import type { FastifyInstance } from 'fastify';
+import { createTelegramChannel, type TelegramChannel } from './channels/telegram/adapter.ts';
+import { keepSecret, secretsOf, type Config } from './config.ts';
+import { startTimetable, type Timetable } from './cron.ts';
+import { createHandle, type Handle } from './dialog/handle.ts';
+import { dialogParts } from './dialog/parts.ts';
+import { createRender } from './dialog/render.ts';
+import { createCalendar } from './domain/calendar.ts';
+import type { Incoming } from './domain/message.ts';
+import type { ChannelName } from './domain/person.ts';
+import { findRunning, openEmbedded } from './embedded/server.ts';
+import { readHolidays } from './files/holidays.ts';
+import { readLevels } from './files/levels.ts';
+import { createRecogniser } from './files/recognise.ts';
+import { writeSheet } from './files/sheet.ts';
+import { createMetrics } from './http/metrics.ts';
+import { createServer, type Readiness } from './http/server.ts';
+import { serveTelegramWebhook, telegramWebhookPath } from './http/telegram-webhook.ts';
+import { createLog } from './log.ts';
+import { drawCode } from './pictures.ts';
+import type { Channel, Core, Log, Store, Text, Timing } from './ports.ts';
+import { resumeBroadcasts } from './services/broadcasts.ts';
+import { linkForDocument } from './services/links.ts';
+import { offerNumbers } from './services/offers.ts';
+import { createSender, type Sender } from './services/outbox.ts';
+import { tick } from './services/reminders.ts';
+import { openStore } from './store/store.ts';
+import { createText } from './text.ts';
+
+/** A clock that runs on from wherever it is set; a rehearsal's distance to the real time is the same for stamps that channels give. */
+export interface MovableClock {
+  now(): Date;
+  /** Moves a stamp of the outside world to this clock's time. */
+  moved(at: Date): Date;
+  /** Sets the clock; it runs on from there. */
+  set(now: Date): void;
+}
+
+/** A {@link MovableClock} that starts at that moment, or shows the real time. */
+export function createClock(start: Date | null): MovableClock {
+  let shift = start === null ? 0 : start.getTime() - Date.now();
+  return {
+    now: () => new Date(Date.now() + shift),
+    moved: (at) => new Date(at.getTime() + shift),
+    set(now) {
+      shift = now.getTime() - Date.now();
+    },
+  };
+}
+
+/** The machine's own timers: they do not jump with the clock. */
+export const machineTiming: Timing = {
+  monotonic: () => performance.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Everything that is built and connected, but not yet running. */
+export interface House {
+  config: Config;
+  core: Core;
+  text: Text;
+  log: Log;
+  clock: MovableClock;
+  channels: Map<ChannelName, Channel>;
+  telegram: TelegramChannel | null;
+  /** Closes the store and, where it is ours, the embedded engine. */
+  close(): Promise<void>;
+}
+
+/** Opens the database: the server of `MONGODB_URI`, the embedded engine of a service that runs on the same folder, or our own. */
+async function openDatabase(config: Config, log: Log): Promise<{ store: Store; close(): Promise<void> }> {
+  const onUnreachable = (): void => log.error('the database is away');
+  if (config.mongodbUri !== null) {
+    const store = await openStore({ uri: config.mongodbUri, onUnreachable });
+    return { store, close: () => store.close() };
+  }
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const folder = databaseFolder(config);
+  const running = await findRunning(folder);
+  const engine = running === null ? await openEmbedded({ folder }) : null;
+  const store = await openStore({ uri: running ?? (engine?.uri as string), onUnreachable });
+  return {
+    store,
+    async close() {
+      await store.close();
+      await engine?.stop();
+    },
+  };
+}
+
+/** Where the embedded engine keeps its files. */
+export function databaseFolder(config: Pick<Config, 'dataDir'>): string {
+  return join(config.dataDir, 'db');
+}
+
+/**
+ * Builds the house from the environment: store, calendar, words, channels. Nothing runs yet. Throws what names an operator's mistake
+ * (BadConfig, BadSettingsFile, StoreUnreachable, EmbeddedFailure).
+ */
+export async function openHouse(config: Config, log: Log = createLog({ level: config.logLevel, secrets: secretsOf(config) })): Promise<House> {
+  const calendar = createCalendar({ timeZone: config.timeZone, holidays: await readHolidays() });
+  const levels = await readLevels(config.levelsFile ?? undefined);
+  const text = await createText(calendar);
+  const clock = createClock(config.now);
+  const channels = new Map<ChannelName, Channel>();
+  const secret = await keepSecret(config);
+  const { store, close } = await openDatabase(config, log);
+  const core: Core = {
+    store, clock: clock.now, calendar, log, levels, secret, channels, drawCode, writeSheet,
+    publicUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
+    recognise: createRecogniser(),
+    random: (bytes) => randomBytes(bytes),
+    wakeOutbox: () => {},
+  };
+  const telegram = await buildTelegram(config, core, text);
+  if (telegram) channels.set('telegram', telegram);
+  return { config, core, text, log, clock, channels, telegram, close };
+}
+
+async function buildTelegram(config: Config, core: Core, text: Text): Promise<TelegramChannel | null> {
+  if (!config.telegram) return null;
+  const { token, apiRoot, receiving } = config.telegram;
+  const nameKey = `telegram/username/${createHash('sha256').update(token).digest('hex').slice(0, 12)}`;
+  return createTelegramChannel({
+    token, apiRoot, log: core.log, sendRate: config.sendRate,
+    webhook: receiving.kind === 'webhook' ? { url: `${config.publicUrl}${telegramWebhookPath}`, secret: receiving.secret } : null,
+    commands: menuOf(text),
+    offer: (chat, choices) => offerNumbers(core, 'telegram', chat, choices),
+    linkFor: (chat, document) => linkForDocument(core, 'telegram', chat, document),
+    username: await core.store.settings.get<string>(nameKey),
+    onUsername: (username) => void core.store.settings.set(nameKey, username).catch((error: unknown) => core.log.warn('telegram name not kept', { error })),
+    // The real time: stamps of a rehearsal are moved where messages are taken in.
+    clock: () => new Date(),
+  });
+}
+
+/** The slash menu: every command that says what it is for. */
+function menuOf(text: Text): { name: string; description: { vi: string; en: string } }[] {
+  const names = new Set(dialogParts.flatMap((part) => part.commands ?? []).map((command) => command.name));
+  return [...names].filter((name) => text.has(`commands.${name}`)).map((name) => ({ name, description: { vi: text.say('vi', `commands.${name}`), en: text.say('en', `commands.${name}`) } }));
+}
+
+/** A running service. */
+export interface Service {
+  house: House;
+  handle: Handle;
+  /** Where it listens. */
+  address: string;
+  /** Looks what is due at once; the demo calls it when its clock was moved. */
+  look(): Promise<void>;
+  /** Stops taking work, finishes what is in hand (ten seconds at most), closes everything. */
+  stop(): Promise<void>;
+}
+
+/** What runs besides the channels of the configuration. */
+export interface ServiceExtras {
+  /** More routes (the demo's page). */
+  routes?: (service: Service) => readonly ((app: FastifyInstance) => Promise<void>)[];
+}
+
+/**
+ * Starts a house: senders first, so that what a crash left is cleared up, then what was received and not finished, then the channels, the timetable
+ * and the HTTP server.
+ */
+export async function startHouse(house: House, extras: ServiceExtras = {}): Promise<Service> {
+  const { core, text, log, clock, config } = house;
+  const senders: Sender[] = [];
+  core.wakeOutbox = () => senders.forEach((sender) => sender.wake());
+  const handle = createHandle({ core, text, parts: dialogParts, language: config.locale });
+  const render = createRender(core, text, dialogParts);
+  const instance = randomUUID();
+  for (const channel of house.channels.values()) {
+    senders.push(createSender({ core, channel, render, timing: machineTiming, instance, wakeOthers: core.wakeOutbox }));
+  }
+  const look = async (): Promise<void> => {
+    await tick(core);
+    await handle.resume();
+  };
+  const receive = (incoming: Incoming) => handle.receive(incoming.channel === 'web' ? incoming : { ...incoming, at: clock.moved(incoming.at) });
+
+  let timetable: Timetable | null = null;
+  let app: FastifyInstance | null = null;
+  let stopping: Promise<void> | null = null;
+  const service: Service = { house, handle, look, address: '', stop: () => (stopping ??= stopAll()) };
+
+  async function stopAll(): Promise<void> {
+    await Promise.allSettled([...house.channels.values()].map((channel) => channel.stop()));
+    await timetable?.stop();
+    await Promise.race([handle.idle(), new Promise((resolve) => setTimeout(resolve, 5000).unref())]);
+    await Promise.allSettled(senders.map((sender) => sender.stop()));
+    await app?.close();
+    await house.close();
+  }
+
+  try {
+    app = await createServer({
+      log,
+      checks: { store: async () => (await core.store.ping(), { ok: true, detail: 'ok' }), ...Object.fromEntries([...house.channels.values()].map((channel) => [channel.name, () => readinessOf(channel, senders)])) },
+      metrics: createMetrics(measuresOf(core, senders)),
+      routes: [...(house.telegram && config.telegram?.receiving.kind === 'webhook' ? [webhookRoute(house.telegram, config.telegram.receiving.secret, log)] : []), ...(extras.routes?.(service) ?? [])],
+    });
+    service.address = await app.listen({ host: config.host, port: config.port });
+    if (config.publicUrl === null) core.publicUrl = service.address;
+    for (const sender of senders) sender.start();
+    await resumeBroadcasts(core);
+    for (const channel of house.channels.values()) await channel.start(receive);
+    timetable = startTimetable(look, log);
+    return service;
+  } catch (error) {
+    await service.stop();
+    throw error;
+  }
+}
+
+function webhookRoute(telegram: TelegramChannel, secret: string, log: Log): (app: FastifyInstance) => Promise<void> {
+  return (app) => serveTelegramWebhook(app, { secret, receive: (update) => telegram.receive(update), log });
+}
+
+function readinessOf(channel: Channel, senders: readonly Sender[]): Readiness {
+  const health = channel.health();
+  const sender = senders.map((each) => each.state()).find((state) => state.channel === channel.name);
+  return { ok: health.ok && sender?.circuit !== 'open', detail: `${health.detail}; sending: ${sender?.circuit ?? 'off'}${sender?.active === false ? ' (another process)' : ''}` };
+}
+
+function measuresOf(core: Core, senders: readonly Sender[]): Parameters<typeof createMetrics>[0] {
+  return [
+    { name: 'dondoc_outbox_rows', help: 'Rows of the outbox by state', labels: ['state'], read: async () => Object.entries(await core.store.outbox.counts()).map(([state, value]) => ({ labels: { state }, value })) },
+    { name: 'dondoc_sent_answers', help: 'Answers of channels since the start', labels: ['channel', 'answer'], read: async () => senders.flatMap((sender) => Object.entries(sender.state().answers).map(([answer, value]) => ({ labels: { channel: sender.state().channel, answer }, value }))) },
+    { name: 'dondoc_sender_failures', help: 'Failures of a channel in a row', labels: ['channel'], read: async () => senders.map((sender) => ({ labels: { channel: sender.state().channel }, value: sender.state().failures })) },
+  ];
+}
