@@ -60,15 +60,14 @@ export function budgetOf(perSecond: number): Budget {
 }
 
 const firstPause = 1000;
-const longestPause = 60_000;
 
 /**
- * The pause after that many failures in a row: doubled each time from one second to a minute, of which between half and all is waited,
- * so that several processes do not knock together. `chance` is a random number from 0 up to 1.
- * @example pauseAfter(3, 0.5) → 3000
+ * The pause after that many failures in a row: doubled each time from one second to the longest, of which between half and all is
+ * waited, so that several processes do not knock together. `chance` is a random number from 0 up to 1.
+ * @example pauseAfter(3, 0.5, 60_000) → 3000
  */
-export function pauseAfter(failures: number, chance: number): number {
-  const full = Math.min(longestPause, firstPause * 2 ** Math.max(0, failures - 1));
+export function pauseAfter(failures: number, chance: number, longestMs: number): number {
+  const full = Math.min(longestMs, firstPause * 2 ** Math.max(0, failures - 1));
   return full * (0.5 + chance / 2);
 }
 

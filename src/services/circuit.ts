@@ -4,8 +4,8 @@ import { pauseAfter } from '../domain/pacing.ts';
 export type CircuitState = 'closed' | 'open' | 'probing';
 
 /**
- * Keeps a channel that is down from being knocked at: every failure in a row doubles the pause (with jitter, to a minute), after the pause
- * one call goes through alone, and its answer decides. All times are milliseconds of a clock that only rises.
+ * Keeps a channel that is down from being knocked at: every failure in a row doubles the pause (with jitter, up to the longest), after the
+ * pause one call goes through alone, and its answer decides. All times are milliseconds of a clock that only rises.
  */
 export interface Circuit {
   state(now: number): CircuitState;
@@ -27,7 +27,7 @@ export interface Circuit {
 const silencesTaken = 2;
 
 /** A closed {@link Circuit}; `chance` gives random numbers from 0 up to 1. */
-export function createCircuit(chance: () => number): Circuit {
+export function createCircuit(chance: () => number, longestPauseMs: number): Circuit {
   let failures = 0;
   let silences = 0;
   let round = 0;
@@ -37,7 +37,7 @@ export function createCircuit(chance: () => number): Circuit {
     failures += 1;
     silences = 0;
     round += 1;
-    openUntil = now + Math.max(atLeastMs, pauseAfter(failures, chance()));
+    openUntil = now + Math.max(atLeastMs, pauseAfter(failures, chance(), longestPauseMs));
   }
 
   const circuit: Circuit = {

@@ -55,6 +55,9 @@ const urgentCalls = 8;
 const fullLookMs = 1000;
 /** Rows added by another process wake nobody here: this is how long an answer waits for a look at the most. */
 const urgentLookMs = 200;
+const longestChannelPauseMs = 60_000;
+/** Nobody is spared by not asking our own database: it is asked again soon. */
+const longestStorePauseMs = 4000;
 const callLimitMs = 60_000;
 const stopLimitMs = 10_000;
 const wordsTries = 5;
@@ -68,8 +71,8 @@ export function createSender(options: SenderOptions): Sender {
   const { outbox, people } = core.store;
   const budget = budgetOf(options.rate ?? channel.pacing.perSecond);
   const chance = (): number => (core.random(1)[0] ?? 0) / 256;
-  const circuit = createCircuit(chance);
-  const storeCircuit = createCircuit(chance);
+  const circuit = createCircuit(chance, longestChannelPauseMs);
+  const storeCircuit = createCircuit(chance, longestStorePauseMs);
   const lanes = createLanes(channel.pacing);
   const answers: Record<Sent['kind'], number> = { ok: 0, retry: 0, gone: 0, refused: 0, unknown: 0 };
   const underWay = new Set<Promise<void>>();
@@ -352,7 +355,7 @@ export function createSender(options: SenderOptions): Sender {
       const round = storeCircuit.round();
       try {
         await deed();
-        return;
+        return storeCircuit.worked();
       } catch (error) {
         storeFailed(round, error);
         if (stopped) return;

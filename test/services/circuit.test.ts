@@ -4,7 +4,7 @@ import { createGathering } from '../../src/services/gathering.ts';
 
 describe('circuit', () => {
   test('a channel that is down is tried by one call at a time, after pauses that grow', () => {
-    const circuit = createCircuit(() => 0.999);
+    const circuit = createCircuit(() => 0.999, 60_000);
     expect(circuit.allows(0, 20)).toBe(true);
     circuit.failed(circuit.round(), 0, 0);
     expect(circuit.state(0)).toBe('open');
@@ -21,20 +21,20 @@ describe('circuit', () => {
   });
 
   test('twenty calls that fail together count as one failure', () => {
-    const circuit = createCircuit(() => 0.999);
+    const circuit = createCircuit(() => 0.999, 60_000);
     const round = circuit.round();
     for (let call = 0; call < 20; call += 1) circuit.failed(round, 10, 0);
     expect(circuit.failures()).toBe(1);
   });
 
   test('it rests as long as the channel asks', () => {
-    const circuit = createCircuit(() => 0);
+    const circuit = createCircuit(() => 0, 60_000);
     circuit.failed(circuit.round(), 0, 30_000);
     expect(circuit.waitFor(0)).toBe(30_000);
   });
 
   test('single answers may be lost, three in a row mean that the channel is down', () => {
-    const circuit = createCircuit(() => 0);
+    const circuit = createCircuit(() => 0, 60_000);
     circuit.fellSilent(circuit.round(), 0);
     circuit.fellSilent(circuit.round(), 0);
     circuit.worked();
