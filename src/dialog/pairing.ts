@@ -1,6 +1,6 @@
 import { choiceId } from '../domain/choice.ts';
 import { inboxKey, type Choice, type Reply } from '../domain/message.ts';
-import { looksLikeCode, readCode } from '../domain/pairing.ts';
+import { findCode, looksLikeCode } from '../domain/pairing.ts';
 import { addressKey, languageSchema, type Language, type Role } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { foldText } from '../domain/spelling.ts';
@@ -13,15 +13,15 @@ import type { DialogPart, Turn } from './turn.ts';
 
 const flow = 'pairing';
 const takeoverAnswers = ['replace', 'join', 'no'] as const;
-const yesWords = new Set(['dong y', 'toi dong y', 'yes', 'i agree', 'agree', 'ok', 'co', 'da dong y']);
-const noWords = new Set(['khong', 'khong dong y', 'ko', 'no', 'toi khong dong y', 'disagree']);
+const yesWords = new Set(['dong y a', 'vang','dong y', 'toi dong y', 'yes', 'i agree', 'agree', 'ok', 'co', 'da dong y']);
+const noWords = new Set(['khong a','khong', 'khong dong y', 'ko', 'no', 'toi khong dong y', 'disagree']);
 
 /** Pairing by link, QR or typed code; the notice a person agrees to; who has a unit in hand. */
 export const pairingDialog: DialogPart = {
   commands: [
     {
       name: 'batdau', aliases: ['bat dau', 'start', 'ghepnoi', 'ghep noi'], roles: null,
-      run: (turn, rest) => (readCode(rest) !== null || looksLikeCode(rest) || (rest !== '' && !turn.person) ? answerCode(turn, rest) : greet(turn)),
+      run: (turn, rest) => (looksLikeCode(rest) || findCode(rest) !== null || (rest !== '' && !turn.person) ? answerCode(turn, findCode(rest) ?? rest) : greet(turn)),
     },
   ],
   openChoices: {
@@ -137,7 +137,8 @@ async function continueDraft(turn: Turn, draft: Draft): Promise<Reply | Reply[]>
   const said = foldText(content.text);
   if (noWords.has(said)) return decline(turn);
   if (!pending.agreed && yesWords.has(said)) return answerConsent(turn, 'yes');
-  if (looksLikeCode(content.text)) return answerCode(turn, content.text);
+  const code = findCode(content.text);
+  if (code !== null || looksLikeCode(content.text)) return answerCode(turn, code ?? content.text);
   const meant = takeoverAnswers.find((answer) => said === foldText(turn.say(`pairing.takeover-${answer}`)));
   return pending.agreed && meant ? answerTakeover(turn, meant) : answerPending(turn, pending);
 }

@@ -1,7 +1,7 @@
 import { choiceId, parseChoiceId } from '../domain/choice.ts';
 import type { Choice, Reply } from '../domain/message.ts';
 import type { Notice, NoticeKind } from '../domain/notice.ts';
-import { looksLikeCode } from '../domain/pairing.ts';
+import { findCode, looksLikeCode } from '../domain/pairing.ts';
 import { addressKey, type Role } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { foldText } from '../domain/spelling.ts';
@@ -92,9 +92,10 @@ export function createTurns(parts: readonly DialogPart[]): Turns {
     if (verb === asVerb && named) return run(turn, { found: named.filter((command) => command.roles?.includes(args[1] as Role)), rest: '' });
     const open = openChoices.get(verb);
     if (open) return open(turn, args);
+    const someone = paired(turn);
     const choice = choices.get(verb);
     if (!choice) throw new Refusal('choice-unknown');
-    return choice(paired(turn), args);
+    return choice(someone, args);
   }
 
   function draftHandler(turn: Turn, draft: Draft | null): (() => Answer) | null {
@@ -114,11 +115,12 @@ export function createTurns(parts: readonly DialogPart[]): Turns {
     const offered = waiting && draft && expectsNumber(draft) ? null : await offeredChoice(turn, text);
     if (offered) return answerChoice(turn, offered.id);
     const typed = typedCommand(text);
-    if (typed?.slash && typed.found.length === 0) throw new Refusal('unknown-command');
+    if (typed?.slash && typed.found.length === 0) throw new Refusal(turn.person ? 'unknown-command' : 'not-paired');
     // Bare words: alone they are a command even while a draft waits; with more words behind them they may be the awaited sentence.
     if (typed && (typed.slash || typed.rest === '')) return run(turn, typed);
     if (waiting) return waiting();
-    if (looksLikeCode(text)) return answerCode(turn, text);
+    const code = findCode(text);
+    if (looksLikeCode(text) || (code !== null && !turn.person)) return answerCode(turn, code ?? text);
     if (typed?.found.some((command) => mayRun(turn, command))) return run(turn, typed);
     return suggestHelp(turn, 'text');
   }
@@ -137,8 +139,9 @@ export function createTurns(parts: readonly DialogPart[]): Turns {
     // Only the person's own: a question about a code must not stand between a chair and their report.
     const waiting = draftHandler(turn, await turn.core.store.drafts.get(draftOwner(turn)));
     if (waiting) return waiting();
+    const someone = paired(turn);
     if (!takeDocument) throw new Refusal('nothing-open');
-    return takeDocument(paired(turn));
+    return takeDocument(someone);
   }
 
   return {

@@ -48,6 +48,16 @@ export function readCode(typed: string): string | null {
   return `${bare.slice(0, 4)}-${bare.slice(4)}`;
 }
 
+/**
+ * The code somewhere in a sentence; null when there is none.
+ * @example findCode('Mã của tôi là bcdf ghjk nhé') → 'BCDF-GHJK'
+ */
+export function findCode(text: string): string | null {
+  const words = text.trim().split(/[\s,;:"“”()]+/);
+  const candidates = [text, ...words, ...words.slice(1).map((word, index) => `${words[index]} ${word}`)];
+  return candidates.map(readCode).find((code) => code !== null) ?? null;
+}
+
 /** Whether a text was meant as a code, right or wrong: so that a mistyped one gets a useful answer instead of "unknown command". */
 export function looksLikeCode(typed: string): boolean {
   return /^(gn\s+\S+(\s+\S+)?|#?[a-z0-9]{4}\s*[-–—_]\s*[a-z0-9]{4})$/i.test(typed.trim()) || readCode(typed) !== null;
