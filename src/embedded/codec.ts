@@ -12,6 +12,7 @@ import {
   Marker,
   ObjectIdValue,
   PointerValue,
+  RawDoc,
   RegexValue,
   SymbolValue,
   TimestampValue,
@@ -253,9 +254,12 @@ class Writer {
     for (const [name, value] of doc) {
       const typeAt = this.reserve(1);
       this.cstring(name);
-      this.bytes[typeAt] = this.value(value, depth);
+      // Not in one statement: the buffer may be exchanged for a larger one while the value is written.
+      const type = this.value(value, depth);
+      this.bytes[typeAt] = type;
     }
-    this.bytes[this.reserve(1)] = 0;
+    const end = this.reserve(1);
+    this.bytes[end] = 0;
     this.bytes.writeInt32LE(this.at - start, start);
   }
 
@@ -265,9 +269,11 @@ class Writer {
     for (let i = 0; i < items.length; i++) {
       const typeAt = this.reserve(1);
       this.cstring(String(i));
-      this.bytes[typeAt] = this.value(items[i] as Value, depth);
+      const type = this.value(items[i] as Value, depth);
+      this.bytes[typeAt] = type;
     }
-    this.bytes[this.reserve(1)] = 0;
+    const end = this.reserve(1);
+    this.bytes[end] = 0;
     this.bytes.writeInt32LE(this.at - start, start);
   }
 
@@ -298,6 +304,11 @@ class Writer {
     this.at = at + 5 + length;
   }
 
+  private byte(value: number): void {
+    const at = this.reserve(1);
+    this.bytes[at] = value;
+  }
+
   private raw(bytes: Uint8Array): void {
     const at = this.reserve(bytes.length);
     this.bytes.set(bytes, at);
@@ -313,7 +324,7 @@ class Writer {
         this.string(value);
         return 2;
       case 'boolean':
-        this.bytes[this.reserve(1)] = value ? 1 : 0;
+        this.byte(value ? 1 : 0);
         return 8;
       case 'bigint': {
         const at = this.reserve(8);
@@ -343,6 +354,10 @@ class Writer {
       const at = this.reserve(8);
       this.bytes.writeBigInt64LE(BigInt(value.ms), at);
       return 9;
+    }
+    if (value instanceof RawDoc) {
+      this.raw(value.bytes);
+      return 3;
     }
     return this.rareValue(value, depth);
   }

@@ -78,12 +78,14 @@ export class KeyWriter {
 
   /** Appends an unsigned 32-bit number, big end first. */
   uint32(value: number): void {
-    this.bytes.writeUInt32BE(value, this.reserve(4));
+    const at = this.reserve(4);
+    this.bytes.writeUInt32BE(value, at);
   }
 
   /** Appends one byte. */
   byte(value: number): void {
-    this.bytes[this.reserve(1)] = value;
+    const at = this.reserve(1);
+    this.bytes[at] = value;
   }
 
   /** Appends a value, inverted when the index field is descending. */
@@ -149,7 +151,8 @@ export class KeyWriter {
     }
     if (value instanceof TimestampValue) {
       this.byte(TAG.timestamp);
-      this.bytes.writeBigUInt64BE(value.bits, this.reserve(8));
+      const at = this.reserve(8);
+      this.bytes.writeBigUInt64BE(value.bits, at);
       return;
     }
     if (value instanceof RegexValue) {
@@ -328,6 +331,73 @@ export class KeyReader {
       default:
         return undefined;
     }
+  }
+
+  /** Steps over one field of any type. */
+  skip(descending: boolean): void {
+    const flip = descending ? 0xff : 0;
+    const tag = (this.bytes[this.at++] as number) ^ flip;
+    switch (tag) {
+      case TAG.positive:
+      case TAG.negative: {
+        const own = tag === TAG.negative ? flip ^ 0xff : flip;
+        const exact = ((this.bytes[this.at + 8] as number) ^ own) === 0;
+        this.at += 9;
+        if (!exact) {
+          this.at += 2;
+          this.skipTo(own);
+        }
+        return;
+      }
+      case TAG.string:
+        return this.skipText(flip);
+      case TAG.objectId:
+        this.at += 12;
+        return;
+      case TAG.date:
+      case TAG.timestamp:
+        this.at += 8;
+        return;
+      case TAG.object:
+        while (((this.bytes[this.at] as number) ^ flip) !== 0) {
+          this.at++;
+          this.skipText(flip);
+          this.skip(descending);
+        }
+        this.at++;
+        return;
+      case TAG.array:
+        while (((this.bytes[this.at] as number) ^ flip) !== 0) this.skip(descending);
+        this.at++;
+        return;
+      case TAG.binary: {
+        const length = this.take(4, flip).readUInt32BE();
+        this.at += 1 + length;
+        return;
+      }
+      case TAG.regex:
+        this.skipText(flip);
+        return this.skipText(flip);
+      case TAG.pointer:
+        this.skipText(flip);
+        this.at += 12;
+        return;
+      case TAG.code:
+        return this.skipText(flip);
+      case TAG.scopedCode:
+        this.skipText(flip);
+        return this.skip(descending);
+      default:
+    }
+  }
+
+  private skipTo(byte: number): void {
+    this.at = this.bytes.indexOf(byte, this.at) + 1;
+  }
+
+  private skipText(flip: number): void {
+    do this.skipTo(flip);
+    while (this.at < this.bytes.length && this.bytes[this.at] === (0xff ^ flip) && ++this.at);
   }
 
   private number(negative: boolean, flip: number): Value | undefined {

@@ -25,6 +25,7 @@ export type Value =
   | SymbolValue
   | PointerValue
   | Marker
+  | RawDoc
   | Value[]
   | Doc;
 
@@ -118,6 +119,14 @@ export class PointerValue {
   readonly bytes: Uint8Array;
   constructor(namespace: string, bytes: Uint8Array) {
     this.namespace = namespace;
+    this.bytes = bytes;
+  }
+}
+
+/** A document that is passed on as the bytes it was stored in; found only in replies, never in what is computed with. */
+export class RawDoc {
+  readonly bytes: Buffer;
+  constructor(bytes: Buffer) {
     this.bytes = bytes;
   }
 }

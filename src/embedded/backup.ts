@@ -1,0 +1,83 @@
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { openCatalog } from './catalog.ts';
+import { decodeDoc } from './codec.ts';
+import { EmbeddedFailure } from './failure.ts';
+import { folderFailure, prepareFolder } from './folder.ts';
+import { rangeOf } from './index-entries.ts';
+import { createPacer } from './pace.ts';
+import { openEntries } from './scan.ts';
+import type { Storage } from './storage.ts';
+import { openStorage, unsealBytes } from './storage.ts';
+
+/** What a copy holds. */
+export interface Copied {
+  bytes: number;
+  collections: number;
+  documents: number;
+}
+
+/**
+ * Copies an open database into an empty folder, consistent as of one moment while writes go on, and opens the copy and
+ * reads every document of it before it says so. Throws `EmbeddedFailure`.
+ */
+export async function backupTo(storage: Storage, target: string): Promise<Copied> {
+  const folder = resolve(target);
+  refuseFilled(folder, 'The backup needs an empty folder');
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    await storage.copyTo(folder, true);
+  } catch (error) {
+    throw folderFailure(folder, error);
+  }
+  return checkFolder(folder);
+}
+
+/** Copies a backup into a data folder that must be empty, and checks it. */
+export async function restoreFrom(backup: string, folder: string): Promise<Copied> {
+  const source = resolve(backup);
+  if (!existsSync(join(source, 'data.mdb'))) throw new EmbeddedFailure(`${source} is not a backup: there is no data.mdb in it`, 78);
+  refuseFilled(resolve(folder), 'A backup is restored into an empty folder only');
+  await checkFolder(source);
+  const storage = openStorage(source);
+  try {
+    prepareFolder(resolve(folder));
+    await storage.copyTo(resolve(folder), true);
+  } catch (error) {
+    throw folderFailure(folder, error);
+  } finally {
+    await storage.close();
+  }
+  return checkFolder(resolve(folder));
+}
+
+/** Opens a database folder, reads every document and compares it with its checksum. */
+export async function checkFolder(folder: string): Promise<Copied> {
+  const storage = openStorage(folder);
+  try {
+    const catalog = openCatalog(storage);
+    const pace = createPacer();
+    let collections = 0;
+    let documents = 0;
+    for (const database of catalog.databases()) {
+      for (const collection of catalog.list(database)) {
+        collections++;
+        const next = openEntries(storage, rangeOf(collection.id), false);
+        for (let entry = next(); entry; entry = next()) {
+          decodeDoc(unsealBytes(entry.value));
+          if (++documents % 64 === 0) await pace();
+        }
+      }
+    }
+    return { bytes: statSync(join(folder, 'data.mdb')).size, collections, documents };
+  } catch (error) {
+    if (error instanceof EmbeddedFailure) throw error;
+    throw new EmbeddedFailure(`The database in ${folder} is damaged: ${(error as Error).message}`, 78);
+  } finally {
+    await storage.close();
+  }
+}
+
+function refuseFilled(folder: string, sentence: string): void {
+  if (existsSync(folder) && readdirSync(folder).length > 0) throw new EmbeddedFailure(`${sentence}: ${folder} has files in it`, 78);
+}

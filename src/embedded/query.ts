@@ -1,0 +1,94 @@
+import type { Collection } from './catalog.ts';
+import { encodeDoc } from './codec.ts';
+import type { Filter } from './filter.ts';
+import { createPacer } from './pace.ts';
+import type { Plan } from './plan.ts';
+import { makePlan } from './plan.ts';
+import type { Project } from './projection.ts';
+import type { Examined, Row } from './scan.ts';
+import { docOfRow, openScan } from './scan.ts';
+import type { SortKey } from './sort.ts';
+import { createSorter, sortKeyOf } from './sort.ts';
+import type { Storage } from './storage.ts';
+import type { Value } from './value.ts';
+
+/** A query as `find`, `update`, `delete` and the head of a pipeline share it. */
+export interface Query {
+  filter: Filter;
+  sort: SortKey[];
+  skip: number;
+  /** 0: all. */
+  limit: number;
+  hint: Value | undefined;
+}
+
+/** A query under way. */
+export interface Running {
+  plan: Plan;
+  examined: Examined;
+  /** Rows in order, a few at a time. */
+  rows: () => AsyncGenerator<Row[]>;
+}
+
+const GROUP = 64;
+
+/** Plans a query and makes it ready to be read. A collection that does not exist has no documents. */
+export function openQuery(storage: Storage, collection: Collection, query: Query): Running {
+  const reach = query.limit === 0 ? 0 : query.limit + query.skip;
+  const plan = makePlan(storage, collection, query.filter, query.sort, query.hint, reach);
+  const scan = openScan(storage, collection, plan);
+  const rows = plan.sorted ? () => readInOrder(scan.next, query) : () => readSorted(scan.next, query);
+  return { plan, examined: scan.examined, rows };
+}
+
+/** The first row of a query at once, without giving others a turn: for use inside a transaction. */
+export function findFirst(storage: Storage, collection: Collection, query: Query): Row | undefined {
+  const plan = makePlan(storage, collection, query.filter, query.sort, query.hint, 1);
+  const scan = openScan(storage, collection, plan);
+  if (plan.sorted) return scan.next();
+  const sorter = createSorter<Row>(1);
+  for (let row = scan.next(); row; row = scan.next()) sorter.add({ key: sortKeyOf(query.sort, docOfRow(row)), item: row, bytes: row.bytes.length });
+  return sorter.finish()[0];
+}
+
+/** The bytes of each row as the reader wants to see it; without a projection they are the stored bytes themselves. */
+export async function* projectRows(rows: AsyncGenerator<Row[]>, project: Project | undefined): AsyncGenerator<Buffer[]> {
+  for await (const group of rows) yield project ? group.map((row) => encodeDoc(project(docOfRow(row)))) : group.map((row) => row.bytes);
+}
+
+async function* readInOrder(next: () => Row | undefined, query: Query): AsyncGenerator<Row[]> {
+  const pace = createPacer();
+  let left = query.limit === 0 ? Infinity : query.limit;
+  for (let skipped = 0; skipped < query.skip; skipped++) {
+    if (!next()) return;
+    if (skipped % GROUP === 0) await pace();
+  }
+  while (left > 0) {
+    const group: Row[] = [];
+    const size = Math.min(GROUP, left);
+    while (group.length < size) {
+      const row = next();
+      if (!row) {
+        if (group.length > 0) yield group;
+        return;
+      }
+      group.push(row);
+    }
+    left -= group.length;
+    yield group;
+    await pace();
+  }
+}
+
+async function* readSorted(next: () => Row | undefined, query: Query): AsyncGenerator<Row[]> {
+  const pace = createPacer();
+  const most = query.limit === 0 ? Infinity : query.limit + query.skip;
+  const sorter = createSorter<Row>(most);
+  for (let row = next(), n = 0; row; row = next(), n++) {
+    const key = sortKeyOf(query.sort, docOfRow(row));
+    sorter.add({ key, item: { ...row, doc: undefined }, bytes: row.bytes.length });
+    if (n % GROUP === 0) await pace();
+  }
+  const sorted = sorter.finish();
+  for (let at = query.skip; at < sorted.length; at += GROUP) yield sorted.slice(at, at + GROUP);
+}

@@ -1,0 +1,191 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import type { Server, Socket } from 'node:net';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { backupTo } from './backup.ts';
+import { openCatalog } from './catalog.ts';
+import { expireDocuments, sweepDropped } from './commands/admin.ts';
+import type { Engine } from './commands/command.ts';
+import { expireIndex } from './commands/write.ts';
+import { serveConnection } from './connection.ts';
+import { createCursors } from './cursors.ts';
+import { EmbeddedFailure } from './failure.ts';
+import { folderFailure, prepareFolder } from './folder.ts';
+import { claimFolder } from './running.ts';
+import { openStorage } from './storage.ts';
+
+export { findRunning } from './running.ts';
+export { restoreFrom } from './backup.ts';
+export { EmbeddedFailure } from './failure.ts';
+
+/** How an engine is opened. */
+export interface EmbeddedOptions {
+  /** Where the data file lies; made when missing. */
+  folder: string;
+  /** Path of the unix socket; default `engine.sock` in the folder, or a short one in the system's temporary folder. */
+  socket?: string;
+  /** Serve a loopback port instead (0: any free one); the default on Windows. */
+  port?: number;
+  /** Receives a line for what went wrong inside; never contents of documents. */
+  log?: (line: string) => void;
+  /** Milliseconds since 1970, for idle cursors, TTL indexes and `$currentDate`; default the system's clock. */
+  now?: () => number;
+}
+
+/** A running engine. */
+export interface Embedded {
+  /** For any MongoDB driver; database `dondoc`. */
+  uri: string;
+  folder: string;
+  /** Makes a consistent copy in a folder while the engine runs; `bytes` is its size. */
+  backup(folder: string): Promise<{ bytes: number; collections: number; documents: number }>;
+  /** Finishes the requests in hand, closes every connection and the data file. */
+  stop(): Promise<void>;
+}
+
+/** Longest path of a unix socket that every system takes, in bytes. */
+const MOST_SOCKET_PATH = 100;
+const MOST_CONNECTIONS = 2000;
+const TTL_EVERY_MS = 60_000;
+const CURSORS_EVERY_MS = 30_000;
+
+/**
+ * Opens the database in a folder and serves it. Throws `EmbeddedFailure` (one readable line and an exit code) when the
+ * folder cannot be used, the file is damaged or newer, or another process serves it already.
+ */
+export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const folder = resolve(options.folder);
+  const now = options.now ?? (() => Date.now());
+  const log = options.log ?? (() => undefined);
+  prepareFolder(folder);
+  const claim = await claimFolder(folder, now).catch((error: unknown) => {
+    throw folderFailure(folder, error);
+  });
+  try {
+    return await start(folder, options, now, log, claim);
+  } catch (error) {
+    claim.release();
+    throw error;
+  }
+}
+
+async function start(folder: string, options: EmbeddedOptions, now: () => number, log: (line: string) => void, claim: Awaited<ReturnType<typeof claimFolder>>): Promise<Embedded> {
+  const storage = openStorage(folder);
+  const sockets = new Set<Socket>();
+  const serving = new Map<Socket, { finished(): Promise<void> }>();
+  let stopping = false;
+  let sweeping: Promise<void> = Promise.resolve();
+  const catalog = openCatalog(storage);
+  const engine: Engine = {
+    storage,
+    catalog,
+    cursors: createCursors(now),
+    now,
+    startedAt: now(),
+    connections: () => sockets.size,
+    sweep: () => {
+      sweeping = sweeping.then(() => (stopping ? undefined : sweepDropped(engine))).catch((error: unknown) => log(`removing dropped data failed: ${String(error)}`));
+    },
+  };
+  let lastConnection = 0;
+  const server = createServer((socket) => {
+    if (sockets.size >= MOST_CONNECTIONS || stopping) {
+      socket.destroy();
+      return;
+    }
+    sockets.add(socket);
+    serving.set(socket, serveConnection(engine, socket, ++lastConnection, log));
+    socket.once('close', () => {
+      sockets.delete(socket);
+      serving.delete(socket);
+    });
+  });
+  const place = await listen(server, folder, options).catch(async (error: unknown) => {
+    await storage.close();
+    throw error;
+  });
+  claim.announce(place);
+  engine.sweep();
+  let expiring: Promise<unknown> = Promise.resolve();
+  const timers = [
+    setInterval(() => engine.cursors.closeIdle(), CURSORS_EVERY_MS),
+    setInterval(() => {
+      expiring = expireDocuments(engine, (collection, index, before) => expireIndex(engine, collection, index, before)).catch((error: unknown) => log(`removing expired documents failed: ${String(error)}`));
+    }, TTL_EVERY_MS),
+  ];
+  for (const timer of timers) timer.unref();
+
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    stopping = true;
+    for (const timer of timers) clearInterval(timer);
+    const closed = new Promise<void>((done) => server.close(() => done()));
+    await Promise.all([...serving.values()].map((each) => each.finished()));
+    for (const socket of sockets) socket.destroy();
+    await closed;
+    await Promise.all([sweeping, expiring]);
+    await storage.close();
+    place.remove();
+    claim.release();
+  };
+  return {
+    uri: place.uri,
+    folder,
+    backup: (target) => backupTo(storage, target),
+    stop: () => (stopped ??= stop()),
+  };
+}
+
+interface Place {
+  uri: string;
+  path: string | undefined;
+  port: number | undefined;
+  remove: () => void;
+}
+
+async function listen(server: Server, folder: string, options: EmbeddedOptions): Promise<Place> {
+  const bound = (where: { host: string; port: number } | { path: string }): Promise<void> =>
+    new Promise((done, fail) => {
+      server.once('error', fail);
+      server.listen(where, () => {
+        server.off('error', fail);
+        server.on('error', () => undefined);
+        done();
+      });
+    });
+  if (options.port !== undefined || process.platform === 'win32') {
+    await bound({ host: '127.0.0.1', port: options.port ?? 0 }).catch((error: NodeJS.ErrnoException) => {
+      throw new EmbeddedFailure(`Port ${options.port ?? 0} cannot be used: ${error.message}`, error.code === 'EADDRINUSE' ? 69 : 78);
+    });
+    const address = server.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    return { uri: `mongodb://127.0.0.1:${port}/dondoc?directConnection=true`, path: undefined, port, remove: () => undefined };
+  }
+  let path = options.socket ?? join(folder, 'engine.sock');
+  let short: string | undefined;
+  if (Buffer.byteLength(path) > MOST_SOCKET_PATH) {
+    short = mkdtempSync(join(tmpdir(), 'dondoc-'));
+    path = join(short, 'e.sock');
+  }
+  // The folder is claimed: a socket that lies there was left by a process that was killed.
+  rmSync(path, { force: true });
+  const mask = process.umask(0o177);
+  try {
+    await bound({ path });
+  } catch (error) {
+    throw new EmbeddedFailure(`The socket ${path} cannot be made: ${(error as Error).message}`, 78);
+  } finally {
+    process.umask(mask);
+  }
+  chmodSync(path, 0o600);
+  return {
+    uri: `mongodb://${encodeURIComponent(path)}/dondoc?directConnection=true`,
+    path,
+    port: undefined,
+    remove: () => {
+      rmSync(path, { force: true });
+      if (short !== undefined) rmSync(short, { recursive: true, force: true });
+    },
+  };
+}

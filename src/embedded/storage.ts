@@ -1,0 +1,140 @@
+import { crc32 } from 'node:zlib';
+import { open } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
+import { CommandFailure, EmbeddedFailure } from './failure.ts';
+
+/** One entry of a range: the full key and its value. */
+export interface Entry {
+  key: Buffer;
+  value: Buffer;
+}
+
+/** Where a range begins and ends; `end` is exclusive. */
+export interface Range {
+  start: Buffer;
+  end: Buffer;
+}
+
+/**
+ * Keys and values in LMDB. A write is acknowledged when its promise resolves, which is after the commit was synced to
+ * disk; writes that wait at the same time share one commit.
+ */
+export interface Storage {
+  get(key: Buffer): Buffer | undefined;
+  has(key: Buffer): boolean;
+  /** Up to `limit` entries of the range in order, or from its end backwards; `after` is the last key already read. */
+  read(range: Range, limit: number, reverse: boolean, after: Buffer | undefined): Entry[];
+  /** Like `read`, keys only. */
+  readKeys(range: Range, limit: number, reverse: boolean, after: Buffer | undefined): Buffer[];
+  /** How many keys lie in the range, counted inside LMDB; stops at `most`. */
+  count(range: Range, most?: number): number;
+  /** Only inside `write`. */
+  put(key: Buffer, value: Buffer): void;
+  /** Only inside `write`. */
+  remove(key: Buffer): void;
+  /**
+   * Runs the action inside the next transaction; reads in it see earlier writes. The action must check before its first
+   * `put`: what was put before a throw is kept.
+   */
+  write<T>(action: () => T): Promise<T>;
+  /** Settings and the catalog live beside the data. */
+  getMeta(name: string): Buffer | undefined;
+  putMeta(name: string, value: Buffer): void;
+  removeMeta(name: string): void;
+  metaNames(prefix: string): string[];
+  /** Bytes of the data file in use, and free inside it. */
+  usage(): { fileBytes: number; entries: number };
+  /** A consistent copy made while writes go on; `compact` leaves the free pages out. */
+  copyTo(folder: string, compact: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens (or makes) the data file in a folder that exists and was checked. Throws `EmbeddedFailure`. */
+export function openStorage(folder: string): Storage {
+  let env: RootDatabase<Buffer, Buffer>;
+  let data: Database<Buffer, Buffer>;
+  let meta: Database<Buffer, string>;
+  try {
+    env = open<Buffer, Buffer>({ path: folder, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false, maxDbs: 4, maxReaders: 512, noSubdir: false });
+    data = env.openDB<Buffer, Buffer>('data', { encoding: 'binary', keyEncoding: 'binary' });
+    meta = env.openDB<Buffer, string>('meta', { encoding: 'binary' });
+  } catch (error) {
+    throw openFailure(folder, error as Error);
+  }
+  const span = (range: Range, limit: number | undefined, reverse: boolean, after: Buffer | undefined): Record<string, unknown> =>
+    reverse
+      ? { start: after ?? range.end, end: range.start, reverse: true, exclusiveStart: true, inclusiveEnd: true, limit, snapshot: false }
+      : { start: after ?? range.start, end: range.end, exclusiveStart: after !== undefined, limit, snapshot: false };
+  return {
+    get: (key) => data.get(key),
+    has: (key) => data.doesExist(key),
+    read: (range, limit, reverse, after) => [...data.getRange(span(range, limit, reverse, after))],
+    readKeys: (range, limit, reverse, after) => [...data.getKeys(span(range, limit, reverse, after))],
+    count: (range, most) => data.getKeysCount(span(range, most, false, undefined)),
+    put: (key, value) => data.putSync(key, value),
+    remove: (key) => {
+      data.removeSync(key);
+    },
+    write: async (action) => {
+      let failure: unknown;
+      let failed = false;
+      let result: unknown;
+      try {
+        // The callback must not throw: lmdb would report it only after the commit of the others, with its own stack.
+        await data.transaction(() => {
+          try {
+            result = action();
+          } catch (error) {
+            failed = true;
+            failure = error;
+          }
+        });
+      } catch (error) {
+        throw writeFailure(error as Error);
+      }
+      if (failed) throw failure;
+      return result as never;
+    },
+    getMeta: (name) => meta.get(name),
+    putMeta: (name, value) => meta.putSync(name, value),
+    removeMeta: (name) => {
+      meta.removeSync(name);
+    },
+    metaNames: (prefix) => [...meta.getKeys({ start: prefix, end: `${prefix}\uffff` })],
+    usage: () => {
+      const stats = env.getStats() as { pageSize: number; lastPageNumber: number };
+      return { fileBytes: stats.pageSize * (stats.lastPageNumber + 1), entries: (data.getStats() as { entryCount: number }).entryCount };
+    },
+    copyTo: (target, compact) => env.backup(target, compact),
+    close: () => env.close(),
+  };
+}
+
+/** A document's bytes with their checksum in front, as they are kept on disk. */
+export function sealBytes(bytes: Buffer): Buffer {
+  const sealed = Buffer.allocUnsafe(bytes.length + 4);
+  sealed.writeUInt32LE(crc32(bytes), 0);
+  bytes.copy(sealed, 4);
+  return sealed;
+}
+
+/** The document's bytes; refuses with code 345 what the disk gave back differently from what was written. */
+export function unsealBytes(sealed: Buffer): Buffer {
+  const bytes = sealed.subarray(4);
+  if (sealed.length < 9 || crc32(bytes) !== sealed.readUInt32LE(0)) {
+    throw new CommandFailure(345, 'a stored document does not match its checksum: the data file is damaged, restore a backup');
+  }
+  return bytes;
+}
+
+function openFailure(folder: string, error: Error): EmbeddedFailure {
+  const reason = error.message.replace(/\s+/g, ' ');
+  if (/ENOSPC|No space/i.test(reason)) return new EmbeddedFailure(`The disk of ${folder} is full: ${reason}`, 69);
+  return new EmbeddedFailure(`The database in ${folder} cannot be opened: ${reason}`, 78);
+}
+
+function writeFailure(error: Error): Error {
+  const reason = `${error.message} ${(error as { commitError?: Error }).commitError?.message ?? ''}`.trim();
+  if (/ENOSPC|No space|MDB_MAP_FULL|EDQUOT|quota|EFBIG|File too large/i.test(reason)) return new CommandFailure(14031, `The disk is full; nothing of this write was kept: ${reason}`);
+  return new CommandFailure(8, `The write could not be made durable: ${reason}`);
+}
