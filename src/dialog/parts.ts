@@ -12,6 +12,16 @@ import { overdueDialog } from './overdue.ts';
 import { reviewDialog } from './review.ts';
 import { statsDialog } from './stats.ts';
 import { unitsDialog } from './units.ts';
+import { confirmationDialog } from './confirmation.ts';
+import { decisionDialog } from './decision.ts';
+import { extensionDialog } from './extension.ts';
+import { focusDialog } from './focus.ts';
+import { membersDialog } from './members.ts';
+import { pledgeDialog } from './pledge.ts';
+import { receiptDialog } from './receipt.ts';
+import { reminderDialog } from './reminder.ts';
+import { statusDialog } from './status.ts';
+import { submissionDialog } from './submission.ts';
 import type { DialogPart } from './turn.ts';
 
 /** Every part of the dialog; `turns.ts` makes one table of them and refuses conflicts. */
@@ -19,6 +29,16 @@ export const dialogParts: readonly DialogPart[] = [
   pairingDialog,
   peopleDialog,
   helpDialog,
+  confirmationDialog,
+  decisionDialog,
+  extensionDialog,
+  focusDialog,
+  membersDialog,
+  pledgeDialog,
+  receiptDialog,
+  reminderDialog,
+  statusDialog,
+  submissionDialog,
   broadcastDialog,
   codesDialog,
   digestDialog,

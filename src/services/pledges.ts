@@ -96,6 +96,20 @@ export async function writeOwnPledge(core: Core, person: Person, text: string, a
   return { ...view, pledge };
 }
 
+/**
+ * Rewrites the pledge from an edited message: when the message before the edit was a version of it, the edit is one more, with its own stamp. Null when it was none.
+ * Throws like {@link writeOwnPledge}.
+ */
+export async function rewriteFromEdit(core: Core, person: Person, edited: string, text: string, at: Date): Promise<PledgeView | null> {
+  const before = await core.store.inbox.get(edited);
+  if (before?.incoming.content.kind !== 'text') return null;
+  const { content: said, at: saidAt } = before.incoming;
+  const [plan] = await pledgingPlans(core);
+  const pledge = plan && (await core.store.pledges.get(pledgeId(plan.plan, person.id)));
+  const mine = pledge?.versions.some((version) => version.at.getTime() === saidAt.getTime() && said.text.normalize('NFC').includes(version.text));
+  return mine ? writeOwnPledge(core, person, text, at) : null;
+}
+
 /** Confirms the person's own pledge as it stands; the first confirmation's stamp counts. Throws Refusal `pledge-none`, `pledge-empty` when nothing is written yet. */
 export async function confirmOwnPledge(core: Core, person: Person, at: Date): Promise<PledgeView> {
   const view = await readOwnPledge(core, person);
@@ -160,6 +174,29 @@ export async function listPledges(core: Core, viewer: Person, unitCode: string, 
   return { unit, lines: lines.slice(shown * size, (shown + 1) * size), page: shown, pages, total: lines.length };
 }
 
+/** What a paper pledge is found again by: short enough for a button. */
+export function paperRef(unit: string, source: string): string {
+  return shortRef(`${unit}/${source}`);
+}
+
+/** A paper pledge recorded before, for the chair of its unit. Throws Refusal `choice-old`, `not-allowed`. */
+export async function readPaperPledge(core: Core, viewer: Person, ref: string): Promise<PledgeView> {
+  const [plan] = await pledgingPlans(core);
+  const obligation = plan && pledgeObligation(plan);
+  const pledge = plan && (await core.store.pledges.get(`${plan.plan}/paper-${ref}`));
+  if (!plan || !obligation || !pledge) throw new Refusal('choice-old');
+  await managedPledges(core, viewer, pledge.unit);
+  return { pledge, plan, obligation };
+}
+
+/** A pledge for a notice at the moment of delivery; null when it is confirmed or gone. */
+export async function viewOpenPledge(core: Core, id: string): Promise<PledgeView | null> {
+  const pledge = await core.store.pledges.get(id);
+  const plan = pledge && (await core.store.plans.get(pledge.plan));
+  const obligation = plan && pledgeObligation(plan);
+  return pledge && plan && obligation && pledge.state !== 'confirmed' ? { pledge, plan, obligation } : null;
+}
+
 /** A pledge on paper as the chair declares it. `source` makes repeats harmless. */
 export interface PaperPledge {
   unit: string;
@@ -182,7 +219,7 @@ export async function recordPaperPledge(core: Core, viewer: Person, paper: Paper
   if (paper.day > today) throw new Refusal('day-in-future', { day: paper.day, today });
   const due = dueOf(obligation.due, core.calendar);
   const countedAt = core.calendar.instantOf(paper.day);
-  const id = `${plan.plan}/paper-${shortRef(`${unit.code}/${paper.source}`)}`;
+  const id = `${plan.plan}/paper-${paperRef(unit.code, paper.source)}`;
   const receipt = await core.store.receipts.issue(plan.year, `pledge/${id}`);
   const opened = openPledge({ plan: plan.plan, obligation: obligation.key, unit: unit.code, level: unit.level, path: unit.path, person: '', due });
   const pledge: Pledge = {

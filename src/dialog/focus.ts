@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { inboxKey, type Reply } from '../domain/message.ts';
+import { Refusal } from '../domain/refusal.ts';
+import { textLimit } from '../domain/submission.ts';
+import { listDuties, readOwnAssignment } from '../services/assignments.ts';
+import { handIn, handInEdited } from '../services/submissions.ts';
+import { dueOfDuty, labelOfDuty, titleOfDuty } from './duty.ts';
+import { receiptReply } from './receipt.ts';
+import { button, screen, shortListSize, typedText } from './screen.ts';
+import { takeFile } from './submission.ts';
+import { draftOwner, type DialogPart, type PersonTurn, type Turn } from './turn.ts';
+
+const flow = 'focus';
+const draftSchema = z.object({ assignment: z.string() });
+
+/** `/nhiemvu`: the unit's focus task and other texts, written in the chat and read back in the receipt. */
+export const focusDialog: DialogPart = {
+  commands: [{ name: 'nhiemvu', aliases: ['nhiem vu', 'nhiem vu trong tam', 'dot pha', 'focus'], roles: ['chair'], run: (turn, rest) => offerTexts(paired(turn), rest) }],
+  choices: { nv: (turn, [id = '']) => askText(turn, id) },
+  drafts: { [flow]: (turn, draft) => takeText(turn, draftSchema.parse(draft.data).assignment, typedText(turn)) },
+  async edit(turn) {
+    const { core, person, incoming } = turn;
+    if (incoming.content.kind !== 'text' || incoming.edits === null) return null;
+    const text = incoming.content.text.replace(/^\/\S+\s*/, '');
+    const handed = await handInEdited(core, person, `${incoming.channel}:${incoming.edits}`, { text, source: inboxKey(incoming), channel: incoming.channel, at: incoming.at });
+    return handed && receiptReply(turn, handed);
+  },
+};
+
+function paired(turn: Turn): PersonTurn {
+  const { person } = turn;
+  if (!person) throw new Refusal('not-paired');
+  return { ...turn, person };
+}
+
+async function offerTexts(turn: PersonTurn, rest: string): Promise<Reply> {
+  const texts = (await listDuties(turn.core, turn.person)).filter(({ assignment, obligation }) => obligation.deliverable === 'text' && assignment.state !== 'accepted' && assignment.state !== 'waived');
+  const [only] = texts;
+  if (!only) throw new Refusal('nothing-open');
+  if (texts.length === 1) return rest === '' ? askText(turn, only.assignment.id) : takeText(turn, only.assignment.id, rest);
+  const shown = texts.slice(0, shortListSize);
+  return screen({ pressedOn: null }, [turn.say('focus.which'), ...shown.map((view) => `• ${labelOfDuty(turn, view)} — ${dueOfDuty(turn, view)}`)], shown.map((view) => button(labelOfDuty(turn, view), 'nv', view.assignment.id)));
+}
+
+async function askText(turn: PersonTurn, id: string): Promise<Reply> {
+  const view = await readOwnAssignment(turn.core, turn.person, id);
+  if (view.obligation.deliverable !== 'text') throw new Refusal('wrong-deliverable');
+  if (view.assignment.state === 'accepted') throw new Refusal('already-accepted');
+  if (view.assignment.state === 'void') throw new Refusal('assignment-void');
+  await turn.core.store.drafts.set(draftOwner(turn), { flow, data: { assignment: id }, at: turn.incoming.at });
+  const key = view.assignment.state === 'submitted' ? 'focus.write-again' : 'focus.write';
+  return { text: [turn.say(key, { title: titleOfDuty(turn, view), unit: view.unit.name, limit: textLimit }), turn.say('submission.due', { due: dueOfDuty(turn, view) })].join('\n') };
+}
+
+async function takeText(turn: PersonTurn, assignment: string, text: string | null): Promise<Reply> {
+  const { core, person, incoming } = turn;
+  if (text === null) return takeFile(turn);
+  const handed = await handIn(core, person, { assignment, source: inboxKey(incoming), channel: incoming.channel, at: incoming.at, content: { kind: 'text', text } });
+  await core.store.drafts.clear(draftOwner(turn));
+  return receiptReply(turn, handed, turn.say('focus.taken'));
+}
