@@ -9,8 +9,8 @@ import { button, screen, shortListSize, typedText } from './screen.ts';
 import { takeFile } from './submission.ts';
 import { draftOwner, type DialogPart, type PersonTurn, type Turn } from './turn.ts';
 
-const dayFlow = 'extension-day';
-const whyFlow = 'extension-why';
+const dayFlow = 'more-time-day';
+const whyFlow = 'more-time-why';
 const dayDraft = z.object({ assignment: z.string() });
 const whyDraft = z.object({ assignment: z.string(), day: localDateSchema });
 const offeredDays: readonly number[] = [3, 7, 14];
