@@ -42,7 +42,7 @@ function build(fake: FakeTelegram, settings: Partial<TelegramSettings> = {}): St
 }
 
 async function start(settings: Partial<TelegramSettings> = {}, options: FakeOptions = {}): Promise<Stand> {
-  const stand = build(await startFakeTelegram(options), settings);
+  const stand = build(await startFakeTelegram({ secondMs: 100, ...options }), settings);
   await stand.channel.start(async (incoming) => void stand.received.push(incoming));
   return stand;
 }
@@ -270,6 +270,17 @@ describe('receiving by Telegram', () => {
     fake.user(1).sends('chào');
     await until(() => stand.received.length === 1);
     expect(fake.webhook).toBeNull();
+  });
+
+  test('a malformed update is passed over, told without its content, and blocks nobody', async () => {
+    const { fake, channel, received, log } = await start();
+    fake.push({ message: { message_id: 1, date: 'hôm nay', text: 'bí mật', chat: { id: 1 } } });
+    fake.push({ message: null });
+    fake.user(1).sends('sau đó');
+    await until(() => received.length === 1 && fake.unconfirmed() === 0);
+    expect(log.filter((line) => line.startsWith('telegram.malformed-update'))).toHaveLength(2);
+    expect(log.join()).not.toContain('bí mật');
+    expect(channel.health().ok).toBe(true);
   });
 
   test('two pollers do not end each other', async () => {

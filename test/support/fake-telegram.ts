@@ -42,6 +42,8 @@ export interface FakeOptions {
   /** Answers 429 above 30 messages a second, one a second in a chat (bursts of three), 20 a minute in a group. */
   strict?: boolean;
   port?: number;
+  /** How long a second of a long poll lasts, in milliseconds; 1000 unless told. */
+  secondMs?: number;
 }
 
 interface Chat {
@@ -283,7 +285,7 @@ export async function startFakeTelegram(options: FakeOptions = {}): Promise<Fake
     const offset = typeof payload.offset === 'number' ? payload.offset : 0;
     if (Array.isArray(payload.allowed_updates)) allowed = payload.allowed_updates as string[];
     queue = queue.filter((item) => (item.repeated || item.update.update_id >= offset) && now() - item.at < dayMs);
-    const until = Date.now() + Number(payload.timeout ?? 0) * 1000;
+    const until = Date.now() + Number(payload.timeout ?? 0) * (options.secondMs ?? 1_000);
     while (queue.length === 0 && !refused && !closed && !response.destroyed && Date.now() < until) {
       const wait = new AbortController();
       woken = () => wait.abort();
