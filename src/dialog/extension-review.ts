@@ -20,18 +20,18 @@ export const extensionReviewDialog: DialogPart = {
     'gh-ds': (turn, [after]) => showList(turn, after || null),
     'gh-xem': (turn, [id]) => showRequest(turn, known(id)),
     'gh-duoc': async (turn, [id, day]) => grant(turn, known(id), localDateSchema.safeParse(day).data ?? null, null),
-    'gh-ngay': (turn, [id]) => ask(turn, 'extension-day', known(id), 'extension-review.ask-day'),
-    'gh-khong': (turn, [id]) => ask(turn, 'extension-refusal', known(id), 'extension-review.ask-why'),
+    'gh-ngay': (turn, [id]) => ask(turn, 'grant-day', known(id), 'extension-review.ask-day'),
+    'gh-khong': (turn, [id]) => ask(turn, 'grant-refusal', known(id), 'extension-review.ask-why'),
   },
   drafts: {
-    async 'extension-day'(turn, draft) {
+    async 'grant-day'(turn, draft) {
       const day = readDay(typedText(turn) ?? '', turn.core.calendar.dayOf(turn.incoming.at));
       if (!day) throw new Refusal('day-malformed');
       const reply = await grant(turn, String(draft.data.assignment), day, typedText(turn));
       await turn.core.store.drafts.clear(draftOwner(turn));
       return reply;
     },
-    'extension-refusal': takeRefusal,
+    'grant-refusal': takeRefusal,
   },
   notices: {
     async 'extension-asked'(notice, to) {

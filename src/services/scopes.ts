@@ -14,8 +14,8 @@ export interface Scope {
   obligation: Obligation | null;
 }
 
-/** How many units a question offers when the words fit several. */
-const offeredUnits = 6;
+/** How many units of a name are looked at; more are left to further typing. */
+const lookedAt = 30;
 /** Longer questions are not taken apart: each word costs a look into the index. */
 const mostWords = 12;
 
@@ -77,11 +77,16 @@ function oneOf(obligations: Obligation[]): Pick<Meant, 'obligation' | 'obligatio
   return obligations.length === 1 ? { obligation: obligations[0] as Obligation, obligations: [] } : { obligation: null, obligations };
 }
 
+/** The units of a name, those nearest the root first. One that has all the others under it is the one that is meant: its list leads to them. */
 async function unitsMeant(core: Core, roots: string[] | null, typed: string, words: readonly string[]): Promise<Pick<Meant, 'more'> & { units: Unit[] } | null> {
-  const found = await core.store.units.search(words.join(' '), roots, { after: null, limit: offeredUnits });
+  const found = await core.store.units.search(words.join(' '), roots, { after: null, limit: lookedAt });
   if (found.items.length === 0) return null;
   const exact = found.items.filter((unit) => unit.code === typed.trim() || foldText(unit.code) === words.join(' ') || foldText(unit.name) === words.join(' '));
-  return exact.length === 1 ? { units: exact, more: false } : { units: found.items, more: found.next !== null };
+  if (exact.length === 1) return { units: exact, more: false };
+  const units = found.items.toSorted((a, b) => a.path.length - b.path.length);
+  const [top] = units;
+  if (top && found.next === null && units.every((unit) => unit.path.includes(top.code))) return { units: [top], more: false };
+  return { units, more: found.next !== null };
 }
 
 /** Obligations whose key or titles hold every typed word, as a word or its beginning; the key itself wins. */
