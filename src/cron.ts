@@ -1,5 +1,5 @@
 import { schedule } from 'node-cron';
-import type { Log, Timing } from './ports.ts';
+import type { Log } from './ports.ts';
 
 /** A running timetable; `stop` waits for the look that is under way. */
 export interface Timetable {
@@ -28,12 +28,3 @@ export function startTimetable(look: () => Promise<void>, log: Log): Timetable {
     },
   };
 }
-
-/** The machine's own timers, and its clock that nobody sets. */
-export const systemTiming: Timing = {
-  monotonic: () => performance.now(),
-  after(ms, run) {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
-};
