@@ -256,11 +256,11 @@ describe('a kill between any two lines', () => {
     const chair = house.as('Hoa');
     await chair.says(await house.issue('chair', 'CS-01'));
     if (deed === 'taking over') await chair.presses('Đồng ý');
-    const restore = killAfter(house, step);
+    const kill = killAfter(house, step);
     const killed = chair.presses(deed === 'taking over' ? 'Thay người cũ' : 'Đồng ý');
     killed.catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    restore();
+    await kill.struck;
+    kill.restore();
 
     house.restart();
     await house.handle.resume();
@@ -274,16 +274,22 @@ describe('a kill between any two lines', () => {
   });
 });
 
-/** From the first such write on, whoever writes there gets no answer: the process is dead, the write is not. Answers what brings the store back. */
-function killAfter({ store }: House, step: string): () => void {
+/** From the first such write on, whoever writes there gets no answer: the process is dead, the write is not. */
+function killAfter({ store }: House, step: string): { struck: Promise<void>; restore(): void } {
   const [group, name] = step.split('.') as [keyof typeof store, string];
   const target = store[group] as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
   const original = target[name] as (...args: unknown[]) => Promise<unknown>;
+  let strike = (): void => {};
+  const struck = new Promise<void>((resolve) => (strike = resolve));
   target[name] = async (...args) => {
     await original.apply(target, args);
+    strike();
     return new Promise(() => {});
   };
-  return () => {
-    target[name] = original;
+  return {
+    struck,
+    restore() {
+      target[name] = original;
+    },
   };
 }
