@@ -1,0 +1,74 @@
+import { copyFile, readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Config } from '../config.ts';
+import { openDesk, putOut, putWords, type Desk } from './desk.ts';
+import { CliFailure, exitCodes } from './exit.ts';
+
+/** `dondoc db`: serves the embedded database alone on loopback until it is stopped; while a service runs on the same folder, says where that one is. */
+export async function serveDatabase(options: { port?: string; json?: boolean }): Promise<void> {
+  const desk = await openEmbeddedDesk();
+  if (options.port !== undefined && !(/^\d{1,5}$/.test(options.port) && Number(options.port) <= 65_535)) throw new CliFailure(exitCodes.wrongUse, ['db: --port is a whole number from 0 to 65535']);
+  const [{ findRunning, openEmbedded }, { databaseFolder }] = await Promise.all([import('../embedded/server.ts'), import('../house.ts')]);
+  const folder = databaseFolder(desk.config);
+  const print = (uri: string): Promise<void> => putOut(options.json ? JSON.stringify({ uri }) : uri);
+  const running = await findRunning(folder);
+  if (running !== null) {
+    await print(running);
+    return;
+  }
+  const engine = await openEmbedded({ folder, port: Number(options.port ?? 0) });
+  try {
+    await print(engine.uri);
+    putWords(desk.say('cli.database-served'));
+    await new Promise<void>((done) => {
+      process.once('SIGTERM', () => done());
+      process.once('SIGINT', () => done());
+    });
+  } finally {
+    await engine.stop();
+  }
+}
+
+/** `dondoc backup`: a consistent copy, also while the service runs; the secret that codes and links rest on goes with it. */
+export async function backUp(target: string): Promise<void> {
+  const desk = await openEmbeddedDesk();
+  const [{ backupTo }, { openStorage }, { databaseFolder }] = await Promise.all([import('../embedded/backup.ts'), import('../embedded/storage.ts'), import('../house.ts')]);
+  const folder = databaseFolder(desk.config);
+  if ((await namesIn(folder)).length === 0) throw new CliFailure(exitCodes.badConfig, [desk.say('cli.no-database', { folder })]);
+  // The data file takes several processes: the copy is of one moment, whoever writes meanwhile.
+  const storage = openStorage(folder);
+  const copied = await backupTo(storage, target).finally(() => storage.close());
+  await copySecret(desk.config.dataDir, resolve(target));
+  putWords(desk.say('cli.backed-up', { folder: resolve(target), documents: copied.documents }));
+}
+
+/** `dondoc restore`: into an empty data folder only, so that nothing is ever written over. */
+export async function restore(source: string): Promise<void> {
+  const desk = await openEmbeddedDesk();
+  const { dataDir } = desk.config;
+  if ((await namesIn(dataDir)).length > 0) throw new CliFailure(exitCodes.badConfig, [desk.say('cli.not-empty', { folder: dataDir })]);
+  const [{ restoreFrom }, { databaseFolder }] = await Promise.all([import('../embedded/backup.ts'), import('../house.ts')]);
+  const copied = await restoreFrom(source, databaseFolder(desk.config));
+  await copySecret(resolve(source), dataDir);
+  putWords(desk.say('cli.restored', { folder: dataDir, documents: copied.documents }));
+}
+
+/** The commands of the embedded database have nothing to do where a server is used. */
+async function openEmbeddedDesk(): Promise<Desk & { config: Config & { mongodbUri: null } }> {
+  const desk = await openDesk();
+  if (desk.config.mongodbUri !== null) throw new CliFailure(exitCodes.wrongUse, [desk.say('cli.not-embedded')]);
+  return desk as Desk & { config: Config & { mongodbUri: null } };
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+async function copySecret(from: string, to: string): Promise<void> {
+  if ((await namesIn(from)).includes('secret')) await copyFile(join(from, 'secret'), join(to, 'secret'));
+}
