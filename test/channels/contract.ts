@@ -197,6 +197,7 @@ export function testChannel(name: string, build: () => Promise<ChannelLab>): voi
       await lab.says('sau khi dừng').catch(() => undefined);
       await sleep(100);
       expect(received.length).toBe(before);
+      expect(await lab.channel.send(lab.chat, plain('quá muộn'))).toMatchObject({ kind: 'retry' });
       await lab.channel.stop();
       expect(lab.channel.health().ok).toBe(false);
     });

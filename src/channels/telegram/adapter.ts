@@ -123,6 +123,7 @@ export function createTelegramChannel(settings: TelegramSettings): TelegramChann
   }
 
   async function send(chat: string, outgoing: Outgoing): Promise<Sent> {
+    if (stopping.signal.aborted) return { kind: 'retry', afterMs: 1_000, scope: 'channel', reason: 'stopping' };
     const parts = await degrade<Document>(outgoing, telegramCapabilities, {
       offer: (choices) => settings.offer(chat, choices),
       linkFor: (document) => settings.linkFor(chat, document),
