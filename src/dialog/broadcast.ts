@@ -4,7 +4,7 @@ import type { Reply } from '../domain/message.ts';
 import { roleSchema, type Role } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Draft } from '../ports.ts';
-import { audienceSchema, dropBroadcast, findBroadcast, prepareBroadcast, readProgress, sendBroadcast, type Audience } from '../services/broadcasts.ts';
+import { audienceSchema, checkAudience, dropBroadcast, findBroadcast, prepareBroadcast, readProgress, sendBroadcast, type Audience } from '../services/broadcasts.ts';
 import { findUnits, readUnit, unitByRef } from '../services/unit-cards.ts';
 import { button, requirePerson, screen, typedText } from './screen.ts';
 import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
@@ -54,6 +54,7 @@ async function askText(turn: PersonTurn, role: string | undefined, place: string
   const asked = role === everybody ? null : roleSchema.safeParse(role).data;
   if (asked === undefined || !place) throw new Refusal('choice-unknown');
   const audience: Audience = { role: asked, unit: place === wholeTree ? null : (await unitByRef(turn.core, turn.person, place)).code };
+  await checkAudience(turn.core, turn.person, audience);
   await turn.core.store.drafts.set(draftOwner(turn), { flow: 'broadcast-text', data: { audience }, at: turn.incoming.at });
   return screen(turn, [turn.say('broadcast.ask-text', { who: await audienceWords(turn, audience) })]);
 }

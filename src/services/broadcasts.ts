@@ -31,10 +31,15 @@ const broadcastSchema = z.strictObject({
 /** A broadcast as it is kept. */
 export type Broadcast = z.infer<typeof broadcastSchema>;
 
-/** Counts the people of an audience. Throws Refusal `not-allowed` or `unit-unknown`. */
-export async function countAudience(core: Core, viewer: Viewer, audience: Audience): Promise<number> {
+/** Whether the viewer may write to that audience. Throws Refusal `not-allowed` or `unit-unknown`. */
+export async function checkAudience(core: Core, viewer: Viewer, audience: Audience): Promise<void> {
   requireAccess(viewer, 'office');
   if (audience.unit !== null && !(await core.store.units.get(audience.unit))) throw new Refusal('unit-unknown', { unit: audience.unit });
+}
+
+/** Counts the people of an audience. Throws like {@link checkAudience}. */
+async function countAudience(core: Core, viewer: Viewer, audience: Audience): Promise<number> {
+  await checkAudience(core, viewer, audience);
   let count = 0;
   for await (const person of core.store.people.stream(audience.role, audience.unit === null ? null : [audience.unit])) if (person.id !== viewer.id) count += 1;
   return count;
