@@ -21,7 +21,7 @@ export function createOutboxStore(connection: Connection): OutboxStore {
       // What may leave next, what a lost sender left behind, and the counts.
       [{ channel: 1, state: 1, priority: 1, notBefore: 1, createdAt: 1, _id: 1 }],
       // The evidence in the order it was made, and the progress of a broadcast from the index alone. Answers are about nothing and stay out.
-      [{ about: 1, createdAt: 1, _id: 1, state: 1 }, { partialFilterExpression: { about: { $type: 'string' } } }],
+      [{ about: 1, createdAt: 1, _id: 1, state: 1 }, { partialFilterExpression: { about: { $gt: '' } } }],
     ],
   );
 

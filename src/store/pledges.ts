@@ -11,6 +11,10 @@ interface PledgeRow extends Omit<Pledge, 'id'>, Row {
 
 type PledgeCount = Awaited<ReturnType<PledgeStore['count']>>[number];
 
+/** Named to the planner as well, so that the figures are read from keys and nothing is fetched. */
+const figureIndex = { plan: 1, level: 1, state: 1, verdict: 1, paper: 1 } as const;
+const subtreeFigureIndex = { plan: 1, path: 1, level: 1, state: 1, verdict: 1, paper: 1 } as const;
+
 /** Pledges; see {@link PledgeStore}. */
 export function createPledgeStore(connection: Connection): PledgeStore {
   const model: Model<PledgeRow> = defineModel<PledgeRow>(
@@ -24,10 +28,10 @@ export function createPledgeStore(connection: Connection): PledgeStore {
       // Who of a unit has pledged, and everything of a plan, streamed.
       [{ plan: 1, unit: 1, _id: 1 }],
       // Who is reminded by a wave.
-      [{ wave: 1, _id: 1 }, { partialFilterExpression: { wave: { $type: 'string' } } }],
+      [{ wave: 1, _id: 1 }, { partialFilterExpression: { wave: { $gt: '' } } }],
       // The figures of the plan and of a subtree, answered from the index alone.
-      [{ plan: 1, level: 1, state: 1, verdict: 1, paper: 1 }],
-      [{ plan: 1, path: 1, level: 1, state: 1, verdict: 1, paper: 1 }],
+      [figureIndex],
+      [subtreeFigureIndex],
     ],
   );
 
@@ -45,10 +49,10 @@ export function createPledgeStore(connection: Connection): PledgeStore {
     },
     async count(plan, root) {
       const by = { level: '$level', state: '$state', verdict: '$verdict', paper: '$paper' };
-      const found = await model.aggregate<{ _id: Omit<PledgeCount, 'count'>; count: number }>([
-        { $match: { plan, ...(root === null ? {} : { path: root }) } },
-        { $group: { _id: by, count: { $sum: 1 } } },
-      ]);
+      const found = await model.aggregate<{ _id: Omit<PledgeCount, 'count'>; count: number }>(
+        [{ $match: { plan, ...(root === null ? {} : { path: root }) } }, { $group: { _id: by, count: { $sum: 1 } } }],
+        { hint: root === null ? figureIndex : subtreeFigureIndex },
+      );
       return found.map((group) => ({ ...group._id, verdict: group._id.verdict ?? null, count: group.count }));
     },
     async ofWave(wave, page) {

@@ -1,7 +1,7 @@
 import type { Connection, Model } from 'mongoose';
 import { shortRef } from '../domain/choice.ts';
 import { foldText } from '../domain/spelling.ts';
-import { unitSchema, type Unit } from '../domain/unit.ts';
+import { isOpenOn, unitSchema, type Unit } from '../domain/unit.ts';
 import type { UnitStore } from '../ports.ts';
 import { batches, defineModel, putRows, type Row } from './model.ts';
 import { pageOf, streamBatches } from './page.ts';
@@ -10,6 +10,8 @@ import { pageOf, streamBatches } from './page.ts';
 const gramLimit = 5;
 /** Words nearly every name holds: looking by them would read the whole tree. They still have to match. */
 const commonWords = new Set(['cong', 'doan', 'cd', 'cdcs', 'co', 'so', 'lien', 'lao', 'dong', 'ldld', 'truong', 'don', 'vi', 'huyen', 'thi', 'xa', 'tinh', 'thanh', 'pho', 'phong', 'va']);
+
+const memberIndex = { path: 1, level: 1, opened: 1, closed: 1, members: 1 } as const;
 
 interface UnitRow extends Omit<Unit, 'code'>, Row {
   ref: string;
@@ -58,9 +60,9 @@ export function createUnitStore(connection: Connection): UnitStore {
       // A subtree in code order.
       [{ path: 1, _id: 1 }],
       // What closes in a span of days.
-      [{ closed: 1, _id: 1 }, { partialFilterExpression: { closed: { $type: 'string' } } }],
+      [{ closed: 1, _id: 1 }, { partialFilterExpression: { closed: { $gt: '' } } }],
       // Expected members by level, answered from the index alone.
-      [{ path: 1, level: 1, opened: 1, closed: 1, members: 1 }],
+      [memberIndex],
       // Any fragment of a name or code, in code order.
       [{ grams: 1, _id: 1 }],
     ],
@@ -115,11 +117,16 @@ export function createUnitStore(connection: Connection): UnitStore {
     async membersByLevel(day, top) {
       const from = top ?? (await root())?.code;
       if (from === undefined) return [];
-      const found = await model.aggregate<{ _id: string; members: number }>([
-        { $match: { path: from, $and: [{ $or: [{ opened: null }, { opened: { $lte: day } }] }, { $or: [{ closed: null }, { closed: { $gt: day } }] }] } },
-        { $group: { _id: '$level', members: { $sum: '$members' } } },
-      ]);
-      return found.map((group) => ({ level: group._id, members: group.members })).sort((a, b) => (a.level < b.level ? -1 : 1));
+      // By day of opening and closing too, which are few: so the whole sum is read from the index, and only the last step knows the day.
+      const found = await model.aggregate<{ _id: Pick<Unit, 'level' | 'opened' | 'closed'>; members: number }>(
+        [{ $match: { path: from } }, { $group: { _id: { level: '$level', opened: '$opened', closed: '$closed' }, members: { $sum: '$members' } } }],
+        { hint: memberIndex },
+      );
+      const sums = new Map<string, number>();
+      for (const { _id: group, members } of found) {
+        if (isOpenOn({ opened: group.opened ?? null, closed: group.closed ?? null }, day)) sums.set(group.level, (sums.get(group.level) ?? 0) + members);
+      }
+      return [...sums].map(([level, members]) => ({ level, members })).sort((one, other) => (one.level < other.level ? -1 : 1));
     },
     put: (units) => putRows(model, units.map(toRow)),
   };
