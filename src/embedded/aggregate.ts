@@ -1,6 +1,7 @@
 import { wholeArgument } from './accumulator.ts';
 import type { Catalog, Collection } from './catalog.ts';
 import { decodeDoc, encodeDoc } from './codec.ts';
+import { describeValue } from './describe.ts';
 import { readCoveredGroups } from './covered.ts';
 import { compileExpression } from './expression.ts';
 import { CommandFailure } from './failure.ts';
@@ -278,7 +279,7 @@ function counting(name: string): Stage {
 function unwinding(argument: Value): Stage {
   const options = isDoc(argument) ? argument : new Map<string, Value>([['path', argument]]);
   const path = options.get('path');
-  if (typeof path !== 'string' || !path.startsWith('$') || path.length < 2) throw new CommandFailure(28818, `path option to $unwind stage should be prefixed with a '$': ${String(path)}`);
+  if (typeof path !== 'string' || !path.startsWith('$') || path.length < 2) throw new CommandFailure(28818, `path option to $unwind stage should be prefixed with a '$': ${describeValue(path ?? null)}`);
   const fields = splitPath(path.slice(1));
   const keepEmpty = options.get('preserveNullAndEmptyArrays') === true;
   const indexField = options.get('includeArrayIndex');

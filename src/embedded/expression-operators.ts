@@ -268,6 +268,14 @@ function changeCase(name: string, upper: boolean): [string, Operator] {
   });
 }
 
+/** What `$trim` takes away when it is not told; source: MongoDB manual, $trim. */
+const WHITESPACE = Array.from('\0 \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a');
+
+/** The operators named CP count code points, not what a reader calls a letter. */
+function codePoints(text: string): string[] {
+  return Array.from(text);
+}
+
 function trimming(name: string, start: boolean, end: boolean): [string, Operator] {
   return named(name, ['input'], ['chars'], (parts, compiler) => {
     const input = compiler.compile(parts.get('input') as Value);
@@ -277,8 +285,8 @@ function trimming(name: string, start: boolean, end: boolean): [string, Operator
       if (isNullish(value)) return null;
       const wanted = chars?.(scope);
       if (chars && isNullish(wanted)) return null;
-      const set = new Set(wanted === undefined ? ['\0', ' ', '\t', '\n', '\v', '\f', '\r', '\u00a0', '\u1680', ...'\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a'] : textArgument(name, wanted as Value));
-      const points = [...textArgument(name, value)];
+      const set = new Set(wanted === undefined ? WHITESPACE : codePoints(textArgument(name, wanted as Value)));
+      const points = codePoints(textArgument(name, value));
       let from = 0;
       let to = points.length;
       while (start && from < to && set.has(points[from] as string)) from++;
@@ -310,7 +318,7 @@ function findRegex(text: string, regex: RegExp): Value {
   if (!match) return null;
   const found: Doc = new Map();
   found.set('match', match[0]);
-  found.set('idx', [...text.slice(0, match.index)].length);
+  found.set('idx', codePoints(text.slice(0, match.index)).length);
   found.set('captures', match.slice(1).map((part): Value => part ?? null));
   return found;
 }
@@ -348,11 +356,11 @@ const CONTROL: [string, Operator][] = [
     if (!Array.isArray(branches) || branches.length === 0) throw new CommandFailure(40068, '$switch requires at least one branch.');
     const compiled = branches.map((branch) => {
       if (!isDoc(branch) || !branch.has('case') || !branch.has('then')) throw new CommandFailure(40067, '$switch requires each branch have a case and a then');
-      return { test: compiler.compile(branch.get('case') as Value), then: compiler.compile(branch.get('then') as Value) };
+      return { test: compiler.compile(branch.get('case') as Value), result: compiler.compile(branch.get('then') as Value) };
     });
     const otherwise = parts.has('default') ? compiler.compile(parts.get('default') as Value) : undefined;
     return (scope) => {
-      for (const branch of compiled) if (isTrue(branch.test(scope))) return branch.then(scope);
+      for (const branch of compiled) if (isTrue(branch.test(scope))) return branch.result(scope);
       if (!otherwise) throw new CommandFailure(40066, '$switch could not find a matching branch for an input, and no default was specified.');
       return otherwise(scope);
     };
@@ -439,7 +447,7 @@ export const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator
   trimming('$rtrim', false, true),
   plain('$strLenCP', 1, 1, ([value]) => {
     if (typeof value !== 'string') throw new CommandFailure(34471, `$strLenCP requires a string argument, found: ${typeNameOf(value)}`);
-    return [...value].length;
+    return codePoints(value).length;
   }),
   plain('$strLenBytes', 1, 1, ([value]) => {
     if (typeof value !== 'string') throw new CommandFailure(34473, `$strLenBytes requires a string argument, found: ${typeNameOf(value)}`);
@@ -455,7 +463,7 @@ export const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator
     const length = Number(toWhole(count) ?? 0n);
     if (start < 0) throw new CommandFailure(34455, '$substrCP: the starting index must be nonnegative integer.');
     if (length < 0) throw new CommandFailure(34454, '$substrCP: length must be a nonnegative integer.');
-    return isNullish(value) ? '' : [...toText(value)].slice(start, start + length).join('');
+    return isNullish(value) ? '' : codePoints(toText(value)).slice(start, start + length).join('');
   }),
   plain('$split', 2, 2, ([value, by]) => {
     if (isNullish(value) || isNullish(by)) return null;

@@ -5,7 +5,7 @@ import { createPacer } from './pace.ts';
 import type { Plan } from './plan.ts';
 import { makePlan } from './plan.ts';
 import type { Project } from './projection.ts';
-import type { Examined, Row } from './scan.ts';
+import type { Examined, Row, Scan } from './scan.ts';
 import { docOfRow, openScan } from './scan.ts';
 import type { SortKey } from './sort.ts';
 import { createSorter, sortKeyOf } from './sort.ts';
@@ -37,7 +37,7 @@ export function openQuery(storage: Storage, collection: Collection, query: Query
   const reach = query.limit === 0 ? 0 : query.limit + query.skip;
   const plan = makePlan(storage, collection, query.filter, query.sort, query.hint, reach);
   const scan = openScan(storage, collection, plan);
-  const rows = plan.sorted ? () => readInOrder(scan.next, query) : () => readSorted(scan.next, query);
+  const rows = plan.sorted ? () => readInOrder(scan, query) : () => readSorted(scan, query);
   return { plan, examined: scan.examined, rows };
 }
 
@@ -56,18 +56,18 @@ export async function* projectRows(rows: AsyncGenerator<Row[]>, project: Project
   for await (const group of rows) yield project ? group.map((row) => encodeDoc(project(docOfRow(row)))) : group.map((row) => row.bytes);
 }
 
-async function* readInOrder(next: () => Row | undefined, query: Query): AsyncGenerator<Row[]> {
+async function* readInOrder(scan: Scan, query: Query): AsyncGenerator<Row[]> {
   const pace = createPacer();
   let left = query.limit === 0 ? Infinity : query.limit;
   for (let skipped = 0; skipped < query.skip; skipped++) {
-    if (!next()) return;
+    if (!scan.next()) return;
     if (skipped % GROUP === 0) await pace();
   }
   while (left > 0) {
     const group: Row[] = [];
     const size = Math.min(GROUP, left);
     while (group.length < size) {
-      const row = next();
+      const row = scan.next();
       if (!row) {
         if (group.length > 0) yield group;
         return;
@@ -80,11 +80,11 @@ async function* readInOrder(next: () => Row | undefined, query: Query): AsyncGen
   }
 }
 
-async function* readSorted(next: () => Row | undefined, query: Query): AsyncGenerator<Row[]> {
+async function* readSorted(scan: Scan, query: Query): AsyncGenerator<Row[]> {
   const pace = createPacer();
   const most = query.limit === 0 ? Infinity : query.limit + query.skip;
   const sorter = createSorter<Row>(most);
-  for (let row = next(), n = 0; row; row = next(), n++) {
+  for (let row = scan.next(), n = 0; row; row = scan.next(), n++) {
     const key = sortKeyOf(query.sort, docOfRow(row));
     sorter.add({ key, item: { ...row, doc: undefined }, bytes: row.bytes.length });
     if (n % GROUP === 0) await pace();

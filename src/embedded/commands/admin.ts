@@ -1,6 +1,7 @@
 import type { Catalog, Collection } from '../catalog.ts';
 import { rangesOf, requireCollection } from '../catalog.ts';
 import { decodeDoc } from '../codec.ts';
+import { describeValue } from '../describe.ts';
 import { addToIndex } from '../documents.ts';
 import { CommandFailure } from '../failure.ts';
 import { parseFilter, compileFilter } from '../filter.ts';
@@ -71,7 +72,7 @@ async function dropDatabase(engine: Engine, { database }: Request): Promise<Doc>
 
 async function renameCollection(engine: Engine, { body }: Request): Promise<Doc> {
   const [from, to] = [body.get('renameCollection'), body.get('to')].map((name) => {
-    if (typeof name !== 'string' || !name.includes('.')) throw new CommandFailure(73, `Invalid namespace specified '${String(name)}'`);
+    if (typeof name !== 'string' || !name.includes('.')) throw new CommandFailure(73, `Invalid namespace specified '${describeValue(name ?? null)}'`);
     const dot = name.indexOf('.');
     return { database: name.slice(0, dot), name: name.slice(dot + 1) };
   }) as [{ database: string; name: string }, { database: string; name: string }];
@@ -221,7 +222,7 @@ async function dropIndexes(engine: Engine, { database, body }: Request): Promise
 function findIndexes(collection: Collection, which: Value | undefined): Index[] {
   if (which === '*') return collection.indexes.filter((index) => !index.clustered);
   const found = collection.indexes.find((index) => (isDoc(which) ? sameDoc(index.spec.get('key') as Doc, which) : index.name === which));
-  if (!found) throw new CommandFailure(27, isDoc(which) ? "can't find index with key" : `index not found with name [${String(which)}]`);
+  if (!found) throw new CommandFailure(27, isDoc(which) ? "can't find index with key" : `index not found with name [${describeValue(which ?? null)}]`);
   if (found.clustered) throw new CommandFailure(72, 'cannot drop _id index');
   return [found];
 }

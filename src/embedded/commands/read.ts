@@ -96,7 +96,9 @@ function pipelineContext(engine: Engine, database: string): Parameters<typeof op
 async function getMore(engine: Engine, { database, body }: Request): Promise<Doc> {
   const id = body.get('getMore');
   if (typeof id !== 'bigint' && typeof id !== 'number') throw new CommandFailure(14, `BSON field 'getMore.getMore' is the wrong type '${typeNameOf(id)}', expected type 'long'`);
-  const namespace = `${database}.${String(body.get('collection'))}`;
+  const name = body.get('collection');
+  if (typeof name !== 'string') throw new CommandFailure(14, `BSON field 'getMore.collection' is the wrong type '${typeNameOf(name)}', expected type 'string'`);
+  const namespace = `${database}.${name}`;
   const cursor = engine.cursors.get(BigInt(id), namespace);
   let batch: Buffer[];
   try {
