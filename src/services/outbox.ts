@@ -94,22 +94,27 @@ export function createSender(options: SenderOptions): Sender {
   const lease = createChannelLease({ core, timing, name: `sender/${channel.name}`, instance, onHeld: recover, onChange: (mine) => (mine ? pump() : lanes.clear()) });
 
   /** Takes rows, all of one batch under the same attempt; null for a row that is no longer to be sent by us. */
-  const takeRow = createGathering(async (keys: readonly string[]): Promise<(Attempt | null)[]> => {
+  const takeRow = createGathering(async (rows: readonly OutboxRow[]): Promise<(Attempt | null)[]> => {
     count += 1;
     const attempt: Attempt = { id: `${instance}/${count}`, at: core.clock(), answeredAt: null, answer: null, channel: channel.name, reason: null };
-    const taken = new Set(await outbox.begin(keys, { owner: instance, until: new Date(attempt.at.getTime() + callLimitMs) }, attempt));
+    const taken = new Set(await outbox.begin(rows.map((row) => row.key), { owner: instance, until: new Date(attempt.at.getTime() + callLimitMs) }, attempt));
     // Asked after the write: whoever took the channel over before this answer finds these rows, whoever comes later finds them too.
     if (taken.size > 0 && !(await lease.confirm())) {
-      await outbox.settle([...taken].map((key) => ({ key, owner: instance, attempt: null, change: { state: 'pending' } })));
-      return keys.map(() => null);
+      await outbox.settle(rows.filter((row) => taken.has(row.key)).map(untouched));
+      return rows.map(() => null);
     }
-    return keys.map((key) => (taken.has(key) ? attempt : null));
+    return rows.map((row) => (taken.has(row.key) ? attempt : null));
   }, readAhead);
 
   const settleRow = createGathering(async (settlements: readonly Settlement[]): Promise<boolean[]> => {
     const settled = new Set(await outbox.settle(settlements));
     return settlements.map((each) => settled.has(each.key));
   }, readAhead);
+
+  /** Puts a row back as it was read: nothing was sent, and no attempt is left behind. */
+  function untouched(row: OutboxRow): Settlement {
+    return { key: row.key, owner: instance, attempt: null, change: { state: 'pending', attempts: row.attempts } };
+  }
 
   // ------------------------------------------------------------------------------------------------------------ the pump
   // Everything that happens (a row was added, a call came back, a wait is over) ends in one look at what may go now.
@@ -220,7 +225,7 @@ export function createSender(options: SenderOptions): Sender {
     try {
       const prepared = await prepareDelivery(core, render, channel.name, row, held.chat);
       if (prepared.kind === 'send') {
-        const attempt = await takeRow(row.key);
+        const attempt = await takeRow(row);
         if (attempt) return await send(held, prepared.outgoing, attempt, begunAt);
       } else {
         await settleRow({ key: row.key, owner: instance, attempt: null, change: prepared.kind === 'end' ? prepared.change : { channel: prepared.channel } });
@@ -242,7 +247,7 @@ export function createSender(options: SenderOptions): Sender {
     storeCircuit.worked();
     // No wait stands between this look and the call: a process that slept past its lease stops here.
     if (!lease.mine()) {
-      await settleSurely({ key: row.key, owner: instance, attempt: null, change: { state: 'pending' } });
+      await settleSurely(untouched(row));
       return lanes.done(held, timing.monotonic(), false);
     }
     const sent = await callChannel(row, chat, outgoing, attempt);
@@ -322,7 +327,7 @@ export function createSender(options: SenderOptions): Sender {
   /** The store failed around the taking of a row: nothing was sent, and whether or not the row was taken, it is put back. */
   async function takeBack(held: HeldRow, round: number, error: unknown): Promise<void> {
     storeFailed(round, error);
-    await settleSurely({ key: held.row.key, owner: instance, attempt: null, change: { state: 'pending' } });
+    await settleSurely(untouched(held.row));
     lanes.done(held, timing.monotonic(), false);
     wanted = true;
   }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { OutboxRow } from '../../src/domain/notice.ts';
 import type { OutboxStore, Sent } from '../../src/ports.ts';
 import { at, buildOutboxRow, buildPerson } from '../support/builders.ts';
-import { addPeople, freePacing, openPost, toChat, type Post } from '../support/post.ts';
+import { addPeople, freePacing, openPost, postFactor, toChat, type Post } from '../support/post.ts';
 
 const lost: Sent = { kind: 'unknown', reason: 'no answer' };
 const ok: Sent = { kind: 'ok', messageId: '1' };
@@ -163,7 +163,7 @@ describe('the sender', () => {
     await post.store.outbox.put([answer('a1', 'c0'), answer('a2', 'c1'), answer('a3', 'c2')]);
     const sender = post.sender('telegram');
     await post.until(() => sender.state().circuit === 'open');
-    const refusedAt = performance.now() * 10;
+    const refusedAt = performance.now() * postFactor;
     await post.store.outbox.put([answer('a4', 'c3')]);
     await post.idle();
     expect(post.letters).toHaveLength(4);
@@ -218,12 +218,11 @@ describe('the sender', () => {
 
   test('a process that slept past its lease does not send what it had taken', async () => {
     const { outbox, leases } = post.store;
-    const begin = outbox.begin.bind(outbox);
-    let slept = false;
+        let slept = false;
     const sleepy: OutboxStore = {
       ...outbox,
       async begin(keys, lease, attempt) {
-        const taken = await begin(keys, lease, attempt);
+        const taken = await outbox.begin(keys, lease, attempt);
         if (!slept) {
           slept = true;
           const later = new Date(Date.now() + 60_000);
@@ -265,11 +264,14 @@ describe('the sender', () => {
   test('while the database is away nothing is lost and nothing is doubled', async () => {
     let away = false;
     const { outbox } = post.store;
-    const guard = <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) => async (...args: Args): Promise<Result> => {
-      if (away) throw new Error('the database is away');
-      return call(...args);
+    const guard = async <Result>(call: () => Promise<Result>): Promise<Result> => (away ? Promise.reject(new Error('the database is away')) : call());
+    const flaky: OutboxStore = {
+      ...outbox,
+      peek: (...given) => guard(() => outbox.peek(...given)),
+      begin: (...given) => guard(() => outbox.begin(...given)),
+      settle: (...given) => guard(() => outbox.settle(...given)),
+      stale: (...given) => guard(() => outbox.stale(...given)),
     };
-    const flaky: OutboxStore = { ...outbox, peek: guard(outbox.peek), begin: guard(outbox.begin), settle: guard(outbox.settle), stale: guard(outbox.stale) };
     await outbox.put(Array.from({ length: 100 }, (_, index) => reminder(`r${index}`, { person: people[index % 4] ?? null })));
     post.channel('telegram').latencyMs = 200;
     post.sender('telegram', { core: { ...post.core, store: { ...post.store, outbox: flaky } }, rate: 100 });
@@ -317,7 +319,7 @@ describe('the sender', () => {
     await post.until(() => post.letters.length > 20);
     const waits: number[] = [];
     for (let index = 0; index < 5; index += 1) {
-      const asked = performance.now() * 10;
+      const asked = performance.now() * postFactor;
       await post.store.outbox.put([answer(`a${index}`, `y${index}`, { createdAt: core.clock() })]);
       sender.wake();
       await post.until(() => post.letters.some((letter) => letter.text === `a${index} answer`));

@@ -24,6 +24,9 @@ export interface ScriptedChannel extends Channel {
 /** Pacing nothing waits for. */
 export const freePacing: Pacing = { perSecond: 2000, perChatPerSecond: 1000, chatBurst: 1000, perGroupMinute: 60_000, isGroup: (chat) => chat.startsWith('-') };
 
+/** How much faster time runs in a {@link Post} unless said otherwise. */
+export const postFactor = 5;
+
 /** Time that runs `factor` times as fast, so that pauses of minutes fit into a test. */
 export function fastTiming(factor: number): Timing {
   return {
@@ -52,10 +55,10 @@ export interface Post {
   close(): Promise<void>;
 }
 
-/** Opens a {@link Post} with these channels; time runs ten times as fast unless said otherwise. */
+/** Opens a {@link Post} with these channels; time runs five times as fast unless said otherwise. */
 export async function openPost(options: { channels?: Partial<Record<ChannelName, Pacing>>; timing?: Timing } = {}): Promise<Post> {
   const opened = await openTestStore();
-  const timing = options.timing ?? fastTiming(10);
+  const timing = options.timing ?? fastTiming(postFactor);
   const letters: Letter[] = [];
   const senders: Sender[] = [];
   let shift = 0;
