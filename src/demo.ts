@@ -8,7 +8,6 @@ import type { Assignment } from './domain/assignment.ts';
 import type { Role } from './domain/person.ts';
 import { readPlanFile } from './files/plan-file.ts';
 import { readUnitSheet } from './files/unit-sheet.ts';
-import { serveAssets } from './http/assets.ts';
 import { serveDemo, type Demo, type DemoState } from './http/demo.ts';
 import { databaseFolder, openHouse, startHouse, type House, type Service } from './house.ts';
 import { linkForDocument } from './services/links.ts';
@@ -77,7 +76,7 @@ async function startOnce(config: Config, restart: () => Promise<void>): Promise<
     house.channels.set('web', web);
     await plant(house);
     const changes = new Set<() => void>();
-    const service = await startHouse(house, { routes: (running) => [(app) => serveAssets(app), (app) => serveDemo(app, createDemo(running, web, changes, restart))] });
+    const service = await startHouse(house, { routes: (running) => [(app) => serveDemo(app, createDemo(running, web, changes, restart))] });
     await introduce(service, web);
     const keepClock = (): Promise<void> => core.store.settings.set(clockKey, core.clock().toISOString()).catch(() => undefined);
     const timer = setInterval(() => void keepClock(), 10_000);

@@ -9,6 +9,7 @@ import { startTimetable, type Timetable } from './cron.ts';
 import { createHandle, type Handle } from './dialog/handle.ts';
 import { dialogParts } from './dialog/parts.ts';
 import { createRender } from './dialog/render.ts';
+import { describeUpload } from './dialog/upload.ts';
 import { createCalendar } from './domain/calendar.ts';
 import type { Incoming } from './domain/message.ts';
 import type { ChannelName } from './domain/person.ts';
@@ -19,6 +20,8 @@ import { createRecogniser } from './files/recognise.ts';
 import { writeSheet } from './files/sheet.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createServer, type Readiness } from './http/server.ts';
+import { serveAssets } from './http/assets.ts';
+import { serveUploads, type UploadDesk } from './http/upload.ts';
 import { serveTelegramWebhook, telegramWebhookPath } from './http/telegram-webhook.ts';
 import { createLog } from './log.ts';
 import { drawCode } from './pictures.ts';
@@ -28,6 +31,7 @@ import { linkForDocument } from './services/links.ts';
 import { offerNumbers } from './services/offers.ts';
 import { createSender, type Sender } from './services/outbox.ts';
 import { tick } from './services/reminders.ts';
+import { openDownload, openUpload, takeUpload } from './services/uploads.ts';
 import { openStore } from './store/store.ts';
 import { createText } from './text.ts';
 
@@ -204,7 +208,12 @@ export async function startHouse(house: House, extras: ServiceExtras = {}): Prom
       log,
       checks: { store: async () => (await core.store.ping(), { ok: true, detail: 'ok' }), ...Object.fromEntries([...house.channels.values()].map((channel) => [channel.name, () => readinessOf(channel, senders)])) },
       metrics: createMetrics(measuresOf(core, senders)),
-      routes: [...(house.telegram && config.telegram?.receiving.kind === 'webhook' ? [webhookRoute(house.telegram, config.telegram.receiving.secret, log)] : []), ...(extras.routes?.(service) ?? [])],
+      routes: [
+        serveAssets,
+        (app) => serveUploads(app, uploadDesk(house)),
+        ...(house.telegram && config.telegram?.receiving.kind === 'webhook' ? [webhookRoute(house.telegram, config.telegram.receiving.secret, log)] : []),
+        ...(extras.routes?.(service) ?? []),
+      ],
     });
     service.address = await app.listen({ host: config.host, port: config.port });
     if (config.publicUrl === null) core.publicUrl = service.address;
@@ -217,6 +226,15 @@ export async function startHouse(house: House, extras: ServiceExtras = {}): Prom
     await service.stop();
     throw error;
   }
+}
+
+function uploadDesk({ core, text, log }: House): UploadDesk {
+  return {
+    text, log, clock: core.clock,
+    open: async (token) => describeUpload(core, text, await openUpload(core, token)),
+    take: async (token, file) => describeUpload(core, text, await takeUpload(core, token, file)),
+    download: (token) => openDownload(core, token),
+  };
 }
 
 function webhookRoute(telegram: TelegramChannel, secret: string, log: Log): (app: FastifyInstance) => Promise<void> {

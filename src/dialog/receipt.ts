@@ -31,6 +31,11 @@ export function receiptReply(turn: PersonTurn, handed: HandedIn, before: string 
   return { text: [first, ...receiptLines(turn, handed)].filter((line) => line !== null).join('\n'), choices: [choices] };
 }
 
+/** The receipt in words alone, for a page. */
+export function receiptText(speaker: Speaker, handed: HandedIn): string {
+  return receiptLines(speaker, handed).filter((line) => line !== null).join('\n');
+}
+
 /** A file's line: name, size and the first eight letters of its SHA-256. @example '📎 bao-cao.pdf — 1,2 MB, SHA-256 3fa94c01' */
 export function sayFile(speaker: Pick<Speaker, 'say'>, file: KeptFile): string {
   return speaker.say('receipt.file', { name: file.name, size: saySize(speaker, file.size), hash: file.sha256.slice(0, 8) });
