@@ -6,7 +6,7 @@ import { issueLinkCode, linkMinutes } from '../services/linking.ts';
 import { chooseLanguage, deletePerson, exportPersonalData, readPersonalData } from '../services/people.ts';
 import type { DialogPart, PersonTurn, Turn } from './turn.ts';
 
-/** One's own data, one's language, one's second channel. */
+/** One's own data, one's language, one's second channel, and the tap that keeps a channel open. */
 export const peopleDialog: DialogPart = {
   commands: [
     { name: 'dulieu', aliases: ['du lieu', 'du lieu ca nhan', 'my data', 'mydata'], roles: null, run: (turn) => showData(turn) },
@@ -16,6 +16,14 @@ export const peopleDialog: DialogPart = {
   openChoices: {
     data: (turn, [what]) => answerData(turn, what ?? ''),
     language: (turn, [language]) => answerLanguage(turn, language ?? ''),
+    // The tap itself is what counts: it was noted as the person's last word when the message was taken in.
+    keep: async (turn) => ({ text: turn.say('people.window-kept') }),
+  },
+  notices: {
+    'keep-window': async (notice, to) => {
+      if (to.core.clock() >= notice.closesAt) return null;
+      return { text: to.say('people.window', { until: notice.closesAt }), choices: [[{ id: choiceId('keep'), label: to.say('people.window-keep') }]] };
+    },
   },
 };
 

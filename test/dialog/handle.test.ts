@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { createHandle } from '../../src/dialog/handle.ts';
 import { dialogParts } from '../../src/dialog/parts.ts';
 import type { DialogPart } from '../../src/dialog/turn.ts';
@@ -33,7 +33,7 @@ describe('order', () => {
     const log: string[] = [];
     const gate = createGate();
     await open(withPart({
-      commands: [{ name: 'thu', aliases: [], roles: null, async run(turn, rest) {
+      commands: [{ name: 'thu', aliases: [], roles: null, async run(_turn, rest) {
         log.push(`begin ${rest}`);
         if (rest === 'a1') await gate.wait();
         log.push(`end ${rest}`);
@@ -41,11 +41,12 @@ describe('order', () => {
       } }],
     }));
     await Promise.all([['a', 'a1'], ['a', 'a2'], ['b', 'b1'], ['a', 'a3']].map(([chat, word]) => house.handle.receive(textFrom(chat as string, word as string, `/thu ${word}`))));
-    await settled();
-    expect(log).toEqual(['begin a1', 'begin b1', 'end b1']);
+    while (log.length < 3) await settled();
+    expect(log).toEqual(expect.arrayContaining(['begin a1', 'begin b1', 'end b1']));
+    expect(log).toHaveLength(3);
     gate.open();
     await house.handle.idle();
-    expect(log).toEqual(['begin a1', 'begin b1', 'end b1', 'end a1', 'begin a2', 'end a2', 'begin a3', 'end a3']);
+    expect(log.filter((line) => line.includes('a'))).toEqual(['begin a1', 'end a1', 'begin a2', 'end a2', 'begin a3', 'end a3']);
   });
 
   test('no more people side by side than allowed, and nobody with many messages holds a place', async () => {
@@ -121,11 +122,10 @@ describe('once', () => {
     await open(options);
     const chair = await house.pair('Hoa', 'chair', 'CS-01');
     await chair.says('/thu');
-    const put = house.store.outbox.put;
-    house.store.outbox.put = () => new Promise(() => {}); // Killed after the draft moved on, before the answer was stored.
+    const put = jest.spyOn(house.store.outbox, 'put').mockReturnValue(new Promise(() => {})); // Killed after the draft moved on, before the answer was stored.
     void chair.says('28/3', { messageId: 'day' });
-    await settled();
-    house.store.outbox.put = put;
+    while (put.mock.calls.length === 0) await settled();
+    put.mockRestore();
     house.restart();
     await house.handle.resume();
     await house.handle.idle();
@@ -171,12 +171,9 @@ describe('failures', () => {
 
   test('what could not be stored is not acknowledged', async () => {
     await open();
-    const put = house.store.inbox.put;
-    house.store.inbox.put = async () => {
-      throw new Error('the store is away');
-    };
+    const put = jest.spyOn(house.store.inbox, 'put').mockRejectedValue(new Error('the store is away'));
     await expect(house.handle.receive(textFrom('1', 'm1', '/trogiup'))).rejects.toThrow('the store is away');
-    house.store.inbox.put = put;
+    put.mockRestore();
     await house.handle.receive(textFrom('1', 'm1', '/trogiup'));
     await house.handle.idle();
     expect(await house.store.outbox.get('answer/telegram:m1/0')).not.toBeNull();
@@ -184,14 +181,11 @@ describe('failures', () => {
 
   test('with the store away in the middle the message stays, and resuming answers it', async () => {
     await open();
-    const { begin } = house.store.inbox;
-    house.store.inbox.begin = async () => {
-      throw new Error('the store is away');
-    };
+    const begin = jest.spyOn(house.store.inbox, 'begin').mockRejectedValue(new Error('the store is away'));
     await house.handle.receive(textFrom('1', 'm1', '/trogiup'));
     await house.handle.idle();
     expect((await house.store.inbox.get('telegram:m1'))?.state).toBe('new');
-    house.store.inbox.begin = begin;
+    begin.mockRestore();
     await house.handle.resume();
     await house.handle.idle();
     expect(await house.store.outbox.get('answer/telegram:m1/0')).not.toBeNull();

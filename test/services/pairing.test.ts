@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { codeAlphabet } from '../../src/domain/pairing.ts';
 import type { Person } from '../../src/domain/person.ts';
 import { checkCode, findOffer, hashCode, issueCode, issueCodes, keepCodePicture, redeemCode, type Attempter, type CodeRequest } from '../../src/services/pairing.ts';
@@ -41,12 +41,10 @@ describe('issuing', () => {
 
   test('two codes are never the same: one that exists already is drawn again', async () => {
     const first = await issueCode(house.core, { unit: 'CS-01', role: 'chair', use: 'once', by: null });
-    const bytes = [...first.code.replace('-', '')].map((letter) => codeAlphabet.indexOf(letter));
-    const { random } = house.core;
-    let drawn = 0;
-    house.core.random = (count) => ((drawn += 1) === 1 ? Uint8Array.from({ length: count }, (_, index) => bytes[index % 8] as number) : random(count));
+    const bytes = first.code.replace('-', '').split('').map((letter) => codeAlphabet.indexOf(letter));
+    const draws = jest.spyOn(house.core, 'random').mockImplementationOnce((count) => Uint8Array.from({ length: count }, (_, index) => bytes[index % 8] as number));
     const second = await issueCode(house.core, { unit: 'CS-02', role: 'chair', use: 'once', by: null });
-    expect(drawn).toBe(2);
+    expect(draws).toHaveBeenCalledTimes(2);
     expect(second.code).not.toBe(first.code);
     expect(await house.store.codes.find(hashCode(house.core, first.code))).toMatchObject({ unit: 'CS-01' });
   });

@@ -137,7 +137,8 @@ interface Shown {
 
 /** Opens a house; close it after the test. */
 export async function openHouse(options: HouseOptions = {}): Promise<House> {
-  const { store, leave } = await openHouseStore();
+  const rooms = await openHouseStore();
+  const { store } = rooms;
   const text = await createText(calendar);
   const levels = await readLevels();
   const logged: House['logged'] = [];
@@ -313,7 +314,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     },
     async close() {
       await house.handle.idle();
-      await leave();
+      await rooms.leave();
     },
   };
   return house;
