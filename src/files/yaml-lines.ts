@@ -1,4 +1,4 @@
-import { isMap, isNode, isSeq, LineCounter, parseDocument, type Document, type YAMLMap } from 'yaml';
+import { isMap, isNode, isSeq, LineCounter, parseDocument, visit, type Document, type YAMLMap } from 'yaml';
 import type { LineMistake } from '../domain/mistake.ts';
 import { decodeText } from './bytes.ts';
 
@@ -42,7 +42,7 @@ export function readYaml(bytes: Uint8Array): YamlFile {
     value = mistakes.some((mistake) => mistake.key === 'plan-file.not-yaml') ? undefined : document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     // Aliases that point nowhere, or that blow up.
-    return unreadable({ line: 1, field: '', key: 'plan-file.not-yaml', params: { detail: error instanceof Error ? error.message : String(error) } });
+    return unreadable({ line: lineAt(lostAlias(document)), field: '', key: 'plan-file.not-yaml', params: { detail: error instanceof Error ? error.message : String(error) } });
   }
   return {
     value,
@@ -54,6 +54,19 @@ export function readYaml(bytes: Uint8Array): YamlFile {
       return lineAt(found ?? offsetOf(document, path));
     },
   };
+}
+
+/** Where the first alias stands that points nowhere; the start of the file when each points somewhere. */
+function lostAlias(document: Document): number {
+  let offset = 0;
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document)) return undefined;
+      offset = alias.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 function unreadable(mistake: LineMistake): YamlFile {
