@@ -6,7 +6,7 @@ import { dueOf } from '../domain/deadline.ts';
 import { inboxKey, type Choice, type Reply } from '../domain/message.ts';
 import { mayChange } from '../domain/pledge.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { textLimit } from '../domain/submission.ts';
+import { declaredBackLimit, textLimit } from '../domain/submission.ts';
 import type { Unit } from '../domain/unit.ts';
 import { listOwnUnits, ownUnitByRef } from '../services/members.ts';
 import { confirmOwnPledge, listPledges, overviewPledges, paperRef, readOwnPledge, readPaperPledge, recordPaperPledge, rewriteFromEdit, writeOwnPledge, type PledgeView } from '../services/pledges.ts';
@@ -203,7 +203,7 @@ async function recordPaper(turn: PersonTurn, ref: string): Promise<Reply> {
   const verdict = turn.say(pledge.deadline === null ? 'status.no-verdict' : pledge.verdict === 'late' ? 'status.late' : 'status.on-time');
   const lines = [
     turn.say('receipt.number', { receipt: pledge.receipt ?? '' }), turn.say('pledge.paper-recorded', { name: pledge.paperName ?? '', day: pledge.declaredDay ?? '', declared: pledge.confirmedAt, verdict }),
-    pledge.awaitsReview ? turn.say('receipt.awaits-review') : null,
+    pledge.awaitsReview ? turn.say('receipt.awaits-review', { limit: declaredBackLimit }) : null,
   ];
   return screen({ pressedOn: null }, lines, [[button(turn.say('pledge.paper-more'), 'ck-giay', shortRef(pledge.unit)), button(turn.say('pledge.overview'), 'ck-dv', shortRef(pledge.unit))]]);
 }

@@ -1,6 +1,7 @@
 import { can } from '../domain/access.ts';
+import { daysBetween } from '../domain/calendar.ts';
 import type { Reply } from '../domain/message.ts';
-import type { KeptFile } from '../domain/submission.ts';
+import { declaredBackLimit, type KeptFile } from '../domain/submission.ts';
 import { viewSubmission, type HandedIn } from '../services/submissions.ts';
 import { titleOfDuty, verdictOfDuty, type Speaker } from './duty.ts';
 import { button, shorten } from './screen.ts';
@@ -45,6 +46,7 @@ function receiptLines(speaker: Speaker, handed: HandedIn): (string | null)[] {
   const { say } = speaker;
   const { assignment, submission, unit } = handed;
   const { content } = submission;
+  const declared = speaker.core.calendar.dayOf(submission.sentAt);
   const verdict = submission.voluntary ? say('receipt.voluntary') : submission.version > 1 && assignment.receipt !== submission.receipt
     ? say('receipt.first-counts', { verdict: verdictOfDuty(speaker, assignment), receipt: assignment.receipt ?? submission.receipt })
     : say('receipt.verdict', { verdict: verdictOfDuty(speaker, assignment) });
@@ -58,8 +60,9 @@ function receiptLines(speaker: Speaker, handed: HandedIn): (string | null)[] {
     ...(content.kind === 'files' ? content.files.slice(0, filesShown).map((file) => sayFile(speaker, file)) : []),
     content.kind === 'files' && content.files.length > filesShown ? say('receipt.more-files', { count: content.files.length - filesShown }) : null,
     content.kind === 'text' ? say('receipt.text', { text: shorten(content.text, textShown) }) : null,
-    content.kind === 'deed' ? say('receipt.deed', { day: content.day, declared: speaker.core.calendar.dayOf(submission.sentAt), participants: content.participants }) : null,
-    submission.awaitsReview ? say('receipt.awaits-review') : null,
+    content.kind === 'deed' ? say('receipt.deed', { day: content.day, declared, participants: content.participants }) : null,
+    content.kind === 'deed' && daysBetween(content.day, declared) > declaredBackLimit ? say('receipt.awaits-review', { limit: declaredBackLimit }) : null,
+    submission.awaitsReview && assignment.state === 'submitted' ? say('receipt.to-review') : null,
   ];
 }
 
