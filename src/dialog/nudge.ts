@@ -63,8 +63,8 @@ async function askNudge(turn: PersonTurn, scope: Scope, unit: Unit): Promise<Rep
 
 function doneWords(turn: PersonTurn, done: Nudged): string {
   return [
-    turn.say('nudge.reminded', { n: done.reminded }),
+    turn.say('nudge.queued', { n: done.queued }),
     ...(done.already > 0 ? [turn.say('nudge.already', { n: done.already })] : []),
-    ...(done.unpaired > 0 ? [turn.say('nudge.unpaired', { n: done.unpaired })] : []),
+    ...(done.unreached > 0 ? [turn.say('nudge.unreached', { n: done.unreached })] : []),
   ].join('\n');
 }

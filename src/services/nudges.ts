@@ -1,6 +1,6 @@
 import { requireAccess, type Viewer } from '../domain/access.ts';
 import type { Assignment } from '../domain/assignment.ts';
-import { unitsOf, type Person } from '../domain/person.ts';
+import { currentAddress, reachOf, unitsOf, type Person } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Core, Page } from '../ports.ts';
 import { notify, type NoticeRequest } from './notify.ts';
@@ -8,13 +8,14 @@ import { readOverdueUnit, type OverdueQuery } from './overdue.ts';
 
 const batchSize = 500;
 
-/** What a nudge did: how many duties were reminded of, and for how many nobody is paired. */
+/** What a nudge did. */
 export interface Nudged {
-  reminded: number;
-  /** Reminded already today: nobody is written to twice a day about the same thing by hand. */
+  /** Reminders put into the outbox: one for each duty and chair. */
+  queued: number;
+  /** Sent by hand already today: nobody is written to twice a day about the same thing. */
   already: number;
-  /** The unit has no chair we know: a telephone is needed. */
-  unpaired: number;
+  /** Duties of units without any chair we can write to: a telephone is needed. */
+  unreached: number;
 }
 
 /** Reminds the chairs of one assignment now. Throws Refusal `not-allowed`, `assignment-unknown` or `nothing-open` (nothing is owed). */
@@ -34,14 +35,14 @@ export async function nudgeOverdue(core: Core, viewer: Viewer, query: OverdueQue
   requireAccess(viewer, 'office');
   const unit = await readOverdueUnit(core, viewer, query.unit);
   const now = core.clock();
-  const sum: Nudged = { reminded: 0, already: 0, unpaired: 0 };
+  const sum: Nudged = { queued: 0, already: 0, unreached: 0 };
   let after: string | null = null;
   do {
     const page: Page<Assignment> = await core.store.assignments.overdue({ plan: query.plan, root: unit.code, obligation: query.obligation, now }, { after, limit: batchSize });
     const done = await nudgeBatch(core, page.items);
-    sum.reminded += done.reminded;
+    sum.queued += done.queued;
     sum.already += done.already;
-    sum.unpaired += done.unpaired;
+    sum.unreached += done.unreached;
     after = page.next;
   } while (after !== null);
   return sum;
@@ -52,11 +53,10 @@ async function nudgeBatch(core: Core, assignments: readonly Assignment[]): Promi
   const chairs = await core.store.people.chairsOf([...new Set(assignments.map((assignment) => assignment.unit))]);
   const byUnit = new Map<string, Person[]>();
   for (const chair of chairs) for (const unit of unitsOf(chair, 'chair')) byUnit.set(unit, [...(byUnit.get(unit) ?? []), chair]);
-  const paired = assignments.filter((assignment) => byUnit.has(assignment.unit));
-  const requests = paired.flatMap((assignment) => (byUnit.get(assignment.unit) ?? []).map((person): NoticeRequest => ({
+  const chairsOf = (assignment: Assignment) => byUnit.get(assignment.unit) ?? [];
+  const requests = assignments.flatMap((assignment) => chairsOf(assignment).filter((person) => currentAddress(person)).map((person): NoticeRequest => ({
     key: `nudge/${assignment.id}/${day}/${person.id}`, notice: { kind: 'nudge', assignment: assignment.id }, person, about: assignment.id,
   })));
-  const known = new Set((await Promise.all(paired.map(async (assignment) => ({ id: assignment.id, row: await core.store.outbox.get(`nudge/${assignment.id}/${day}/${byUnit.get(assignment.unit)?.[0]?.id ?? ''}`) })))).flatMap(({ id, row }) => (row ? [id] : [])));
-  await notify(core, requests);
-  return { reminded: paired.length - known.size, already: known.size, unpaired: assignments.length - paired.length };
+  const queued = await notify(core, requests);
+  return { queued, already: requests.length - queued, unreached: assignments.filter((assignment) => reachOf(chairsOf(assignment)) !== 'reachable').length };
 }

@@ -187,14 +187,14 @@ describe('the office', () => {
     chair.news();
     expect((await staff.says('/nhac hoc tap phan thiet'))[0]).toContain('Nhắc 3 việc quá hạn');
     const [done] = await staff.presses('Gửi lời nhắc');
-    expect(done).toContain('lời nhắc cho 1 việc');
-    expect(done).toContain('2 việc thuộc đơn vị chưa kết nối');
+    expect(done).toContain('Đã xếp gửi 1 lời nhắc');
+    expect(done).toContain('2 việc thuộc đơn vị chưa kết nối hoặc không liên lạc được');
     await house.deliver();
     const news = chair.news().join('\n');
     expect(news).toContain('Học tập chuyên đề');
     expect(news).toContain('quá hạn 32 ngày');
     await staff.says('/nhac hoc tap phan thiet');
-    expect((await staff.presses('Gửi lời nhắc'))[0]).toContain('1 việc đã được nhắc trong hôm nay');
+    expect((await staff.presses('Gửi lời nhắc'))[0]).toContain('1 lời nhắc đã gửi trong hôm nay');
     await house.deliver();
     expect(chair.news()).toEqual([]);
     expect((await staff.says('/quahan cs-01'))[0]).toContain('đã nhắc 1 lần');
