@@ -281,6 +281,7 @@ export async function startFakeTelegram(options: FakeOptions = {}): Promise<Fake
     currentPoll?.refuse();
     let refused = false;
     const poll = { refuse: () => { refused = true; woken(); } };
+    response.once('close', () => woken());
     currentPoll = poll;
     const offset = typeof payload.offset === 'number' ? payload.offset : 0;
     if (Array.isArray(payload.allowed_updates)) allowed = payload.allowed_updates as string[];
@@ -289,7 +290,6 @@ export async function startFakeTelegram(options: FakeOptions = {}): Promise<Fake
     while (queue.length === 0 && !refused && !closed && !response.destroyed && Date.now() < until) {
       const wait = new AbortController();
       woken = () => wait.abort();
-      response.once('close', woken);
       await sleep(Math.min(until - Date.now(), 1_000), undefined, { signal: wait.signal }).catch(() => undefined);
     }
     if (currentPoll === poll) currentPoll = null;

@@ -56,17 +56,22 @@ export async function insist<Value>(on: Supervision, method: string, payload: Re
  */
 export async function poll(on: Supervision, store: (update: unknown) => Promise<void>): Promise<void> {
   let offset: number | undefined;
+  let proven = false;
   for (let failures = 0; !on.signal.aborted; ) {
-    const { pollSeconds, pollMarginMs } = on.waits;
+    // The first poll, and the first after a failure, is short: it soon tells whether all is well.
+    const pollSeconds = proven ? on.waits.pollSeconds : 0;
+    const { pollMarginMs } = on.waits;
     const answer = await on.client.call(
       'getUpdates', { ...(offset === undefined ? {} : { offset }), limit: 100, timeout: pollSeconds, allowed_updates: updateKinds }, z.array(z.unknown()),
       { timeoutMs: pollSeconds * 1000 + pollMarginMs, signal: on.signal },
     );
     if (!answer.ok) {
+      proven = false;
       await pauseAfter(on, 'getUpdates', answer.failure, failures);
       failures += 1;
       continue;
     }
+    proven = true;
     const next = await storeBatch(answer.value, store, on.log);
     const stuck = answer.value.length > 0 && (next === null || next === offset);
     if (next !== null) offset = next;
