@@ -2,6 +2,7 @@ import { wholeArgument } from './accumulator.ts';
 import type { Catalog, Collection } from './catalog.ts';
 import { decodeDoc, encodeDoc } from './codec.ts';
 import { describeValue } from './describe.ts';
+import { countKeys, countsByKeys } from './key-count.ts';
 import { readCoveredGroups } from './covered.ts';
 import { compileExpression } from './expression.ts';
 import { CommandFailure } from './failure.ts';
@@ -9,7 +10,6 @@ import type { Filter } from './filter.ts';
 import { compileFilter, parseFilter } from './filter.ts';
 import { compileGroup } from './group.ts';
 import { createPacer } from './pace.ts';
-import type { Plan } from './plan.ts';
 import { splitPath } from './path.ts';
 import { compileAddFields, compileProjection } from './projection.ts';
 import type { Project } from './projection.ts';
@@ -60,22 +60,15 @@ export function openPipeline(context: PipelineContext, collection: Collection | 
   const running = openQuery(context.storage, collection, { ...head.query, hint });
   const group = rest[0]?.get('$group');
   const counts = rest[0]?.get('$count');
-  if (head.query.limit === 0 && head.query.skip === 0 && head.query.sort.length === 0) {
-    if (isDoc(group)) {
-      const covered = readCoveredGroups(context.storage, running.plan, compileGroup(group), running.examined);
-      if (covered) return { flow: () => run(covered(), 1), running, covered: true };
-    }
-    if (typeof counts === 'string' && countsByKeys(running.plan)) {
-      const name = counts;
-      return { flow: () => run(countedFlow(context.storage, running.plan, name), 1), running, covered: true };
-    }
+  if (isDoc(group)) {
+    const covered = readCoveredGroups(context.storage, running.plan, compileGroup(group), running.examined, head.query);
+    if (covered) return { flow: () => run(covered(), 1), running, covered: true };
+  }
+  if (typeof counts === 'string' && countsByKeys(running.plan)) {
+    const name = counts;
+    return { flow: () => run(countedFlow(context.storage, running, head.query, name), 1), running, covered: true };
   }
   return { flow: () => run(decodeFlow(running), 0), running, covered: false };
-}
-
-/** True when the number of index keys in the plan's ranges is the number of matching documents. */
-export function countsByKeys(plan: Plan): boolean {
-  return plan.parts.length === 1 && plan.parts.every((part) => part.rest === undefined && !part.index.multikey.includes(true));
 }
 
 /** Stages for an update by pipeline: only those that shape one document. Code 72 for others. */
@@ -99,9 +92,9 @@ async function* decodeFlow(running: Running): Flow {
   for await (const rows of running.rows()) yield rows.map(docOfRow);
 }
 
-async function* countedFlow(storage: Storage, plan: Plan, name: string): Flow {
-  let count = 0;
-  for (const part of plan.parts) for (const range of part.ranges) count += storage.count(range);
+async function* countedFlow(storage: Storage, running: Running, query: Query, name: string): Flow {
+  const count = countKeys(storage, running.plan, query);
+  running.examined.keys += count;
   if (count > 0) yield [new Map([[name, wholeNumber(count)]])];
 }
 

@@ -1,34 +1,53 @@
 import type { Flow } from './aggregate.ts';
+import { countKeys } from './key-count.ts';
 import type { Group } from './group.ts';
-import type { Index } from './index-entries.ts';
+import type { Index, IndexField } from './index-entries.ts';
 import { KIND } from './index-entries.ts';
 import { afterPrefix, KeyReader } from './key.ts';
 import { isNumeric, toFloat } from './number.ts';
 import { createPacer } from './pace.ts';
 import { setPlain, splitPath } from './path.ts';
 import type { Plan } from './plan.ts';
+import type { Query } from './query.ts';
 import type { Examined } from './scan.ts';
 import type { Range, Storage } from './storage.ts';
 import type { Doc, Value } from './value.ts';
 import { Double } from './value.ts';
 
-/** Distinct leading values of an index and how many entries share them, read without touching a document. */
+/** Distinct values of some fields of an index and how many entries share them, read without touching a document. */
 export interface Run {
-  values: (Value | undefined)[];
+  /** By path; a missing field is left out. */
+  values: Map<string, Value>;
   count: number;
+}
+
+/** Which fields of an index are read back, and how many leading fields that takes. */
+export interface Depth {
+  depth: number;
+  /** Places of the fields that are wanted. */
+  wanted: ReadonlySet<number>;
 }
 
 /**
  * Answers a `$group` from an index alone: for every distinct combination of the leading fields one seek and one count
  * inside LMDB, however many documents share it. Nothing when the plan or the index cannot promise the exact values.
  */
-export function readCoveredGroups(storage: Storage, plan: Plan, group: Group, examined: Examined): (() => Flow) | undefined {
+export function readCoveredGroups(storage: Storage, plan: Plan, group: Group, examined: Examined, query: Pick<Query, 'skip' | 'limit'>): (() => Flow) | undefined {
   const part = plan.parts[0];
-  if (!part || plan.parts.length !== 1 || part.rest || plan.scan || part.index.clustered || !group.paths || !group.orderless) return undefined;
-  const depth = coveredDepth(part.index, group.paths);
-  if (depth === undefined) return undefined;
+  if (!part || plan.parts.length !== 1 || part.rest || !part.distinct || !group.paths || !group.orderless) return undefined;
   const { index, ranges } = part;
-  const fields = index.fields.slice(0, depth).map((field) => splitPath(field.path));
+  if (group.paths.length === 0) {
+    // Only how many there are matters: `countDocuments` comes this way, also with skip and limit.
+    return async function* counted() {
+      const count = countKeys(storage, plan, query);
+      examined.keys += count;
+      const collector = group.start();
+      if (count > 0) collector.add(new Map(), count);
+      yield collector.finish();
+    };
+  }
+  const depth = query.skip === 0 && query.limit === 0 ? coveredDepth(index, group.paths) : undefined;
+  if (depth === undefined) return undefined;
   return async function* covered() {
     const collector = group.start();
     const pace = createPacer();
@@ -36,9 +55,7 @@ export function readCoveredGroups(storage: Storage, plan: Plan, group: Group, ex
       for (const run of readRuns(storage, index, range, depth)) {
         examined.keys += run.count;
         const doc: Doc = new Map();
-        run.values.forEach((value, i) => {
-          if (value !== undefined) setPlain(doc, fields[i] as string[], value);
-        });
+        for (const [path, value] of run.values) setPlain(doc, splitPath(path), value);
         collector.add(doc, run.count);
         await pace();
       }
@@ -47,30 +64,36 @@ export function readCoveredGroups(storage: Storage, plan: Plan, group: Group, ex
   };
 }
 
-/** How many leading fields of the index hold all these paths with values that can be read back exactly. */
-export function coveredDepth(index: Index, paths: readonly string[]): number | undefined {
-  let depth = 0;
+/** How the index gives all these paths with values that can be read back exactly; nothing when it does not. */
+export function coveredDepth(index: Index, paths: readonly string[]): Depth | undefined {
+  const wanted = new Set<number>();
   for (const path of paths) {
     const at = index.fields.findIndex((field) => field.path === path);
-    if (at < 0) return undefined;
-    depth = Math.max(depth, at + 1);
+    if (at < 0 || index.clustered || index.multikey[at] || !readable(index.kinds[at] as number)) return undefined;
+    // A path inside another one (a and a.b) would be written over when the document is put together.
+    if (paths.some((other) => other.startsWith(`${path}.`))) return undefined;
+    wanted.add(at);
   }
-  // A path inside another one (a and a.b) would be written over when the document is put together.
-  for (let i = 0; i < depth; i++) if (index.multikey[i] || !readable(index.kinds[i] as number)) return undefined;
-  const names = index.fields.slice(0, depth).map((field) => field.path);
-  if (names.some((name) => names.some((other) => other !== name && name.startsWith(`${other}.`)))) return undefined;
-  return index.sparse ? undefined : depth;
+  return { depth: Math.max(0, ...[...wanted].map((at) => at + 1)), wanted };
 }
 
-/** The distinct combinations of the first `depth` fields within a range. */
-export function* readRuns(storage: Storage, index: Index, range: Range, depth: number): Generator<Run> {
+/** The distinct combinations of the leading fields within a range. */
+export function* readRuns(storage: Storage, index: Index, range: Range, { depth, wanted }: Depth): Generator<Run> {
   let from = range.start;
   for (;;) {
     const [key] = storage.readKeys({ start: from, end: range.end }, 1, false, undefined);
     if (!key) return;
     const reader = new KeyReader(key, 4);
-    const values: (Value | undefined)[] = [];
-    for (let i = 0; i < depth; i++) values.push(typed(index, i, reader.field(index.fields[i]?.descending === true)));
+    const values = new Map<string, Value>();
+    for (let i = 0; i < depth; i++) {
+      const field = index.fields[i] as IndexField;
+      if (!wanted.has(i)) {
+        reader.skip(field.descending);
+        continue;
+      }
+      const value = typed(index, i, reader.field(field.descending));
+      if (value !== undefined) values.set(field.path, value);
+    }
     const behind = afterPrefix(key.subarray(0, reader.at)) ?? range.end;
     const end = Buffer.compare(behind, range.end) < 0 ? behind : range.end;
     const count = storage.count({ start: key, end });

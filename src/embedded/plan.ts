@@ -28,6 +28,8 @@ export interface IndexPlan {
   /** Fields held by an equality, and whether a range follows: what the planner's taste is made of. */
   equalities: number;
   ranged: boolean;
+  /** No document has two entries in the ranges: every field that holds arrays is held to one value. */
+  distinct: boolean;
   /** For explain: the intervals of each field. */
   bounds: Interval[][];
 }
@@ -100,6 +102,7 @@ function scanPlan(collection: Collection, filter: Filter, sort: SortKey[]): Plan
     mergeAt: undefined,
     equalities: 0,
     ranged: false,
+    distinct: true,
     bounds: [],
   };
   return { parts: [part], scan: true, sorted };
@@ -116,6 +119,7 @@ function readWhole(index: Index, filter: Filter, sort: SortKey[]): IndexPlan {
     mergeAt: undefined,
     equalities: 0,
     ranged: false,
+    distinct: !index.multikey.includes(true),
     bounds: index.fields.map(() => [all()]),
   };
 }
@@ -177,6 +181,7 @@ function planIndex(index: Index, filter: Filter, sort: SortKey[]): IndexPlan | u
     mergeAt: merged && ranges.length <= MOST_MERGED ? ranges.map((_range, at) => (prefixes[Math.floor(at / perPrefix)] as Buffer).length) : undefined,
     equalities,
     ranged,
+    distinct: index.multikey.every((several, i) => !several || (i < equalities && (perField[i]?.length ?? 0) <= 1)),
     bounds: index.fields.map((_field, i) => perField[i] ?? [all()]),
   };
 }
@@ -196,7 +201,8 @@ function fieldBounds(index: Index, i: number, conjuncts: Filter[], settled: Set<
     if (!test) continue;
     const bounds = boundsOf(test.test);
     if (!bounds) continue;
-    const answers = bounds.exact && !multikey && test.direct && !(index.sparse && passesMissing(test.test));
+    // In an index over arrays one test confines the entries; null is left to the document, for an empty array is indexed too.
+    const answers = bounds.exact && test.direct && (multikey ? found === undefined && !passesMissing(test.test) : !(index.sparse && passesMissing(test.test)));
     if (found === undefined) found = bounds.intervals;
     else if (multikey) continue;
     else found = intersect(found, bounds.intervals);

@@ -44,7 +44,7 @@ export function openScan(storage: Storage, collection: Collection, plan: Plan): 
   const examined: Examined = { keys: 0, docs: 0 };
   const parts = plan.parts.map((part) => openPart(storage, collection, part, examined, plan.scan));
   // A document may have several entries in an index over arrays, and satisfy several branches of an $or.
-  const repeats = plan.parts.length > 1 || plan.parts.some((part) => part.index.multikey.includes(true));
+  const repeats = plan.parts.length > 1 || plan.parts.some((part) => !part.distinct);
   const seen = new Set<string>();
   let at = 0;
   const next = (): Row | undefined => {

@@ -1,9 +1,16 @@
-import { countsByKeys, openPipeline, parsePipeline } from '../aggregate.ts';
+import { openPipeline, parsePipeline } from '../aggregate.ts';
+import { countKeys, countsByKeys } from '../key-count.ts';
+import type { Collection } from '../catalog.ts';
+import type { Depth } from '../covered.ts';
 import { coveredDepth, readRuns } from '../covered.ts';
 import { createCursor } from '../cursors.ts';
 import { CommandFailure } from '../failure.ts';
 import { parseFilter } from '../filter.ts';
+import type { Index } from '../index-entries.ts';
+import { rangeOf } from '../index-entries.ts';
 import { hashKey } from '../key.ts';
+import type { Plan } from '../plan.ts';
+import type { Range } from '../storage.ts';
 import { isNumeric, toWhole } from '../number.ts';
 import { createPacer } from '../pace.ts';
 import { splitPath, visitPath } from '../path.ts';
@@ -127,11 +134,8 @@ async function count(engine: Engine, { database, body }: Request): Promise<Doc> 
   const query = queryOf(body, 'query');
   const running = openQuery(engine.storage, collection, query);
   let n = 0;
-  if (countsByKeys(running.plan)) {
-    for (const part of running.plan.parts) for (const range of part.ranges) n += engine.storage.count(range);
-    n = Math.max(n - query.skip, 0);
-    if (query.limit > 0) n = Math.min(n, query.limit);
-  } else for await (const rows of running.rows()) n += rows.length;
+  if (countsByKeys(running.plan)) n = countKeys(engine.storage, running.plan, query);
+  else for await (const rows of running.rows()) n += rows.length;
   return docOf({ n: wholeNumber(n) });
 }
 
@@ -148,17 +152,16 @@ async function distinct(engine: Engine, { database, body }: Request): Promise<Do
     if (!found.has(hash)) found.set(hash, value);
   };
   const fields = splitPath(key);
-  const index = query.hint === undefined && running.plan.scan && !running.plan.parts[0]?.rest ? collection.indexes.find((each) => each.fields[0]?.path === key && !each.partial && coveredDepth(each, [key]) === 1) : undefined;
-  if (index && !index.clustered) {
+  const jump = jumpsFor(running.plan, collection, key);
+  if (jump) {
     // Nothing but the values themselves is asked for: jump from value to value in the index.
     const pace = createPacer();
-    const start = Buffer.alloc(4);
-    start.writeUInt32BE(index.id);
-    const end = Buffer.alloc(4);
-    end.writeUInt32BE(index.id + 1);
-    for (const run of readRuns(engine.storage, index, { start, end }, 1)) {
-      if (run.values[0] !== undefined) add(run.values[0]);
-      await pace();
+    for (const range of jump.ranges) {
+      for (const run of readRuns(engine.storage, jump.index, range, jump.depth)) {
+        const value = run.values.get(key);
+        if (value !== undefined) add(value);
+        await pace();
+      }
     }
   } else {
     for await (const rows of running.rows()) {
@@ -172,6 +175,20 @@ async function distinct(engine: Engine, { database, body }: Request): Promise<Do
     }
   }
   return docOf({ values: [...found.values()].toSorted((a, b) => Buffer.compare(Buffer.from(hashKey(a), 'latin1'), Buffer.from(hashKey(b), 'latin1'))) });
+}
+
+/** An index that gives the distinct values of a field for this plan without its documents. */
+function jumpsFor(plan: Plan, collection: Collection, key: string): { index: Index; ranges: Range[]; depth: Depth } | undefined {
+  const part = plan.parts[0];
+  if (!part || plan.parts.length !== 1 || part.rest) return undefined;
+  const own = plan.scan ? undefined : coveredDepth(part.index, [key]);
+  if (own) return { index: part.index, ranges: part.ranges, depth: own };
+  if (!plan.scan) return undefined;
+  for (const index of collection.indexes) {
+    const depth = index.partial || index.sparse ? undefined : coveredDepth(index, [key]);
+    if (depth?.depth === 1) return { index, ranges: [rangeOf(index.id)], depth };
+  }
+  return undefined;
 }
 
 /** `explain` of find, count, aggregate, update, delete, distinct and findAndModify: runs the query, not the write. */
@@ -197,7 +214,7 @@ async function explain(engine: Engine, { database, body }: Request): Promise<Doc
     plan = running.plan;
     examined = running.examined;
     if (kind === 'count' && countsByKeys(plan)) {
-      for (const part of plan.parts) for (const range of part.ranges) returned += engine.storage.count(range);
+      returned = countKeys(engine.storage, plan, queryOf(inner, 'query'));
       examined.keys = returned;
     } else if (verbosity !== 'queryPlanner') for await (const rows of running.rows()) returned += rows.length;
   }
