@@ -380,7 +380,7 @@ export interface Draft {
   at: Date;
 }
 
-/** Drafts and offered numbers, by person (or by address key before consent). */
+/** Drafts by person (or by address key before consent), offered numbers by the address key of the chat they were offered in. */
 export interface DraftStore {
   get(owner: string): Promise<Draft | null>;
   set(owner: string, draft: Draft): Promise<void>;

@@ -42,6 +42,8 @@ interface Job {
   incoming: Incoming;
   /** Whether it is stored and still to be done. Never rejects. */
   ready: Promise<boolean>;
+  /** Told when it is no longer in hand. */
+  finished?(): void;
 }
 
 /**
@@ -90,6 +92,7 @@ export function createHandle(options: HandleOptions): Handle {
       if (await job.ready) await handleJob(job);
       queue.shift();
       inHand.delete(job.key);
+      job.finished?.();
     }
     // After each message the next person has a turn, so that nobody with a hundred messages holds a place.
     if (queue.length > 0) waiting.push(address);
@@ -206,12 +209,13 @@ export function createHandle(options: HandleOptions): Handle {
       let after: string | null = null;
       for (;;) {
         const rows = await core.store.inbox.pending(resumePage, after);
-        for (const row of rows) if (!inHand.has(row.key)) enqueue({ key: row.key, incoming: row.incoming, ready: Promise.resolve(true) });
+        const left = rows.filter((row) => !inHand.has(row.key));
+        const finished = left.map(({ key, incoming }) => new Promise<void>((resolve) => enqueue({ key, incoming, ready: Promise.resolve(true), finished: resolve })));
         const last = rows.at(-1);
         if (!last || rows.length < resumePage) return;
         after = last.key;
         // A page at a time: a week of messages must not lie in memory at once.
-        await idle();
+        await Promise.all(finished);
       }
     },
 

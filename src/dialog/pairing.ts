@@ -23,6 +23,7 @@ export const pairingDialog: DialogPart = {
       name: 'batdau', aliases: ['bat dau', 'start', 'ghepnoi', 'ghep noi'], roles: null,
       run: (turn, rest) => (looksLikeCode(rest) || findCode(rest) !== null || (rest !== '' && !turn.person) ? answerCode(turn, findCode(rest) ?? rest) : greet(turn)),
     },
+    { name: 'xinchao', aliases: ['xin chao', 'chao', 'hello', 'hi', 'alo'], roles: null, run: (turn) => greet(turn) },
   ],
   openChoices: {
     consent: (turn, [answer]) => answerConsent(turn, answer ?? ''),

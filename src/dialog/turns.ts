@@ -6,6 +6,7 @@ import { addressKey, type Role } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { foldText } from '../domain/spelling.ts';
 import type { Draft } from '../ports.ts';
+import { numberedChoice } from '../services/offers.ts';
 import { isWaiting } from './drafts.ts';
 import { suggestHelp } from './help.ts';
 import { answerCode } from './pairing.ts';
@@ -186,7 +187,7 @@ function paired(turn: Turn): PersonTurn {
 async function offeredChoice(turn: Turn, text: string): Promise<Choice | null> {
   if ((turn.core.channels.get(turn.incoming.channel)?.capabilities.buttons ?? 0) > 0) return null;
   const number = /^(?:so |chon |muc )?(\d{1,9})$/.exec(foldText(text))?.[1];
-  return number === undefined ? null : turn.core.store.drafts.numbered(draftOwner(turn), Number(number));
+  return number === undefined ? null : numberedChoice(turn.core, turn.incoming.channel, turn.incoming.chat, Number(number));
 }
 
 function wordTable(commands: readonly Command[]): Map<string, Command[]> {

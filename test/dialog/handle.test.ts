@@ -297,6 +297,16 @@ describe('numbers where there are no buttons', () => {
     expect(await chair.says(number(first[0], 'English'))).toEqual(['From now on this chat speaks English.']);
   });
 
+  test('a "2" from before the agreement does not hit a list from after it', async () => {
+    await open(plain);
+    const chair = house.as('Hoa');
+    await chair.says(await house.issue('chair', 'CS-01'));
+    await chair.says('1');
+    await chair.says('/dulieu');
+    expect(await chair.says('2')).toEqual([expect.stringContaining('Chào đồng chí Hoa')]);
+    expect(await chair.person()).not.toBeNull();
+  });
+
   test('a number never offered is told so by the help, and changes nothing', async () => {
     await open(plain);
     const chair = house.as('Hoa');

@@ -107,6 +107,15 @@ describe('a chair pairs', () => {
     expect((await chair.person())?.roles).toHaveLength(1);
   });
 
+  test('a greeting is returned, and is never taken for a wrong code', async () => {
+    await open();
+    const chair = house.as('Hoa');
+    for (let times = 0; times < 6; times += 1) expect(await chair.says('Chào bạn 👋')).toEqual([expect.stringContaining('Kính chào đồng chí')]);
+    await chair.says(await house.issue('chair', 'CS-01'));
+    await chair.presses('Đồng ý');
+    expect((await chair.says('XIN CHÀO'))[0]).toContain('• Chủ tịch công đoàn — Công đoàn Trường Trung học cơ sở Trần Phú');
+  });
+
   test('one person holds several roles and several units', async () => {
     await open();
     const chair = await house.pair('Hoa', 'chair', 'CS-01');

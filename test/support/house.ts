@@ -21,6 +21,7 @@ import { writeSheet } from '../../src/files/sheet.ts';
 import { drawCode } from '../../src/pictures.ts';
 import type { Channel, Core, Outgoing, Store, Text } from '../../src/ports.ts';
 import { prepareDelivery } from '../../src/services/delivery.ts';
+import { offerNumbers } from '../../src/services/offers.ts';
 import { issueCode } from '../../src/services/pairing.ts';
 import { loadPlan } from '../../src/services/plans.ts';
 import { tick } from '../../src/services/reminders.ts';
@@ -170,11 +171,10 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   now = localInstant(options.at ?? '2024-04-08T07:55');
 
   /** A reply as the channel shows it: numbered lines where there are no buttons. */
-  async function show(telephone: Telephone, row: Pick<OutboxRow, 'person'>, reply: Reply): Promise<void> {
+  async function show(telephone: Telephone, reply: Reply): Promise<void> {
     const channel = channels.get(telephone.channel) as Channel;
-    const owner = row.person ?? addressKey(telephone.channel, telephone.chat);
     const pieces = await degrade(reply, channel.capabilities, {
-      offer: (choices) => store.drafts.offerNumbers(owner, choices, core.clock()), linkFor: (document) => `${core.publicUrl}/tai/${document.fileId}`, captionLimit: 1024,
+      offer: (choices) => offerNumbers(core, telephone.channel, telephone.chat, choices), linkFor: (document) => `${core.publicUrl}/tai/${document.fileId}`, captionLimit: 1024,
     });
     const words = pieces.map((piece) => piece.text).join('\n');
     telephone.shown.push({ id: `bot-${count()}`, reply: { ...reply, text: words } });
@@ -189,7 +189,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     for (const name of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'error']) {
       const row = await store.outbox.get(`answer/${key}/${name}`);
       if (row?.notice.kind !== 'answer' || row.state !== 'pending') continue;
-      await show(telephone, row, row.notice.reply);
+      await show(telephone, row.notice.reply);
       const shown = telephone.shown.at(-1) as Shown;
       telephone.answers.push(shown.reply);
       await settleSent(row, shown.id);
@@ -211,7 +211,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     }
     const telephone = telephoneAt(route.channel, route.chat);
     const { document, ...said } = prepared.outgoing;
-    await show(telephone, row, { ...said, ...(document ? { document: { fileId: document.fileId, name: document.name, mime: document.mime, size: document.size } } : {}) });
+    await show(telephone, { ...said, ...(document ? { document: { fileId: document.fileId, name: document.name, mime: document.mime, size: document.size } } : {}) });
     const shown = telephone.shown.at(-1) as Shown;
     telephone.news.push(shown.reply.text);
     await settleSent(row, shown.id);
