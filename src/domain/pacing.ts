@@ -44,19 +44,29 @@ export function waitFor(bucket: Bucket, rate: Rate, now: number, wanted = 1): nu
   return lacking <= 0 ? 0 : (lacking / rate.perSecond) * 1000;
 }
 
-/** A budget over all chats: `reserve` is what only urgent messages may draw on. */
+/** A budget over all chats: `reserve` is what only urgent messages may draw on, `inSecond` the most that leave within any one second. */
 export interface Budget extends Rate {
   reserve: number;
+  inSecond: number;
 }
 
 /**
- * The budget of a channel. Ordinary messages run at an even pace (a tenth of a second's worth at once), so that no window of one second ever
- * holds much more than the rate; urgent ones find another fifth of a second's worth ready and need not wait for the next slot.
- * @example budgetOf(28) → { perSecond: 28, capacity: 8.4, reserve: 5.6 }
+ * The budget of a channel. Ordinary messages run at an even pace, a tenth of a second's worth at once at the most; urgent ones find a whole
+ * second's worth ready after a rest. Whatever the mixture, no second holds more than the rate and one.
+ * @example budgetOf(28) → { perSecond: 28, capacity: 28, reserve: 25.2, inSecond: 29 }
  */
 export function budgetOf(perSecond: number): Budget {
-  const capacity = Math.max(1, perSecond * 0.3);
-  return { perSecond, capacity, reserve: capacity - Math.max(1, perSecond * 0.1) };
+  const capacity = Math.max(1, perSecond);
+  return { perSecond, capacity, reserve: capacity - Math.max(1, perSecond * 0.1), inSecond: Math.ceil(perSecond) + 1 };
+}
+
+/**
+ * Milliseconds until one more may leave, so that no second holds more than `most`. `times` are the latest moments, oldest first.
+ * @example waitForSecond([0, 10, 20], 3, 400) → 600
+ */
+export function waitForSecond(times: readonly number[], most: number, now: number): number {
+  const oldest = times[times.length - most];
+  return oldest === undefined ? 0 : Math.max(0, oldest + 1000 - now);
 }
 
 const firstPause = 1000;

@@ -23,7 +23,7 @@ const heldPerChat = 8;
 export interface Lanes {
   /** Takes a row in; false when its chat has enough waiting (it stays in the store and is read again later). */
   add(row: OutboxRow, chat: string, now: number): boolean;
-  /** The row that goes next (the most urgent, then the oldest, of the lanes that may send), taken out of its lane, which is busy from here on. */
+  /** The row that goes next (of the lanes that may send the most urgent, private chats before groups, then the oldest), taken out of its lane, which is busy from here on. */
   take(now: number, urgentOnly: boolean): HeldRow | null;
   /** The row taken from that chat is done with; `sent` when the channel may have counted it. */
   done(held: HeldRow, now: number, sent: boolean): void;
@@ -111,7 +111,7 @@ export function createLanes(pacing: Pacing): Lanes {
       for (const [chat, lane] of lanes) {
         const row = lane.queue[0];
         if (!row || lane.taken || lane.pausedUntil > now || (urgentOnly && !isUrgent(row))) continue;
-        if (best && !goesBefore(row, best.row)) continue;
+        if (best && !(best.row.priority === row.priority && best.lane.group !== lane.group ? best.lane.group : goesBefore(row, best.row))) continue;
         if (waitFor(lane.bucket, rateOf(lane), now) > 0) continue;
         best = { chat, lane, row };
       }

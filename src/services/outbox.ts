@@ -1,5 +1,5 @@
 import type { Attempt, OutboxRow } from '../domain/notice.ts';
-import { budgetOf, callsNeeded, draw, fullBucket, levelAt, putBack, waitFor } from '../domain/pacing.ts';
+import { budgetOf, callsNeeded, draw, fullBucket, levelAt, putBack, waitFor, waitForSecond } from '../domain/pacing.ts';
 import type { ChannelName } from '../domain/person.ts';
 import type { Channel, Core, Outgoing, Sent, Settlement, Timing } from '../ports.ts';
 import { createChannelLease } from './channel-lease.ts';
@@ -79,6 +79,8 @@ export function createSender(options: SenderOptions): Sender {
   const wordsFailed = new WeakMap<OutboxRow, number>();
   const refusedLately = new Map<string, number>();
   let bucket = fullBucket(budget, timing.monotonic());
+  /** When the latest messages left, oldest first. */
+  const lately: number[] = [];
   let running = false;
   let stopped = false;
   let latencyMs = 200;
@@ -133,10 +135,12 @@ export function createSender(options: SenderOptions): Sender {
     if (!circuit.allows(now, underWay.size) || !storeCircuit.allows(now, underWay.size)) return false;
     const level = levelAt(bucket, budget, now);
     const limit = callsNeeded(budget.perSecond, latencyMs);
-    if (level < 1 || underWay.size >= limit + urgentCalls) return false;
+    if (level < 1 || waitForSecond(lately, budget.inSecond, now) > 0 || underWay.size >= limit + urgentCalls) return false;
     const held = lanes.take(now, level < budget.reserve + 1 || underWay.size >= limit);
     if (!held) return false;
     bucket = draw(bucket, budget, now);
+    lately.push(now);
+    if (lately.length > budget.inSecond) lately.shift();
     const task = deliver(held, now)
       .catch((error: unknown) => core.log.error('delivery failed', { channel: channel.name, key: held.row.key, error }))
       .finally(() => {
@@ -164,7 +168,7 @@ export function createSender(options: SenderOptions): Sender {
     // A call that comes back looks by itself.
     if (underWay.size >= (resting ? 1 : callsNeeded(budget.perSecond, latencyMs))) return Number.POSITIVE_INFINITY;
     const level = lanes.waiting(true, now) > 0 ? 1 : budget.reserve + 1;
-    return Math.max(lanes.waitFor(now), waitFor(bucket, budget, now, level), circuit.waitFor(now), storeCircuit.waitFor(now));
+    return Math.max(lanes.waitFor(now), waitFor(bucket, budget, now, level), waitForSecond(lately, budget.inSecond, now), circuit.waitFor(now), storeCircuit.waitFor(now));
   }
 
   // --------------------------------------------------------------------------------------------------------- reading ahead
@@ -239,6 +243,7 @@ export function createSender(options: SenderOptions): Sender {
       else await takeBack(held, storeRound, error);
     }
     bucket = putBack(bucket, budget, timing.monotonic());
+    lately.pop();
   }
 
   async function send(held: HeldRow, outgoing: Outgoing, attempt: Attempt, begunAt: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { budgetOf, callsNeeded, draw, fullBucket, levelAt, pauseAfter, putBack, waitFor, type Rate } from '../../src/domain/pacing.ts';
+import { budgetOf, callsNeeded, draw, fullBucket, levelAt, pauseAfter, putBack, waitFor, waitForSecond, type Rate } from '../../src/domain/pacing.ts';
 
 const chat: Rate = { capacity: 3, perSecond: 1 };
 
@@ -61,7 +61,7 @@ describe('pacing', () => {
     );
   });
 
-  test('ordinary messages never use more than a hair over the rate in any second, urgent ones find a reserve', () => {
+  test('ordinary messages leave at an even pace, urgent ones find a second’s worth ready', () => {
     const budget = budgetOf(28);
     let bucket = fullBucket(budget, 0);
     let ordinary = 0;
@@ -70,8 +70,15 @@ describe('pacing', () => {
       ordinary += 1;
     }
     expect(ordinary).toBe(2);
-    expect(levelAt(bucket, budget, 0)).toBeGreaterThanOrEqual(6);
-    expect(budgetOf(1)).toEqual({ perSecond: 1, capacity: 1, reserve: 0 });
+    expect(levelAt(bucket, budget, 0)).toBeGreaterThanOrEqual(25);
+    expect(budgetOf(1)).toEqual({ perSecond: 1, capacity: 1, reserve: 0, inSecond: 2 });
+  });
+
+  test('no second holds more than the rate and one, whatever was saved up', () => {
+    const times = Array.from({ length: 29 }, (_, index) => index);
+    expect(waitForSecond(times, 29, 28)).toBe(972);
+    expect(waitForSecond(times, 29, 1000)).toBe(0);
+    expect(waitForSecond(times.slice(1), 29, 28)).toBe(0);
   });
 
   test('the pause doubles with each failure up to the longest, of which at least half is waited', () => {
