@@ -24,7 +24,7 @@ import { serveAssets } from './http/assets.ts';
 import { serveUploads, type UploadDesk } from './http/upload.ts';
 import { serveTelegramWebhook, telegramWebhookPath } from './http/telegram-webhook.ts';
 import { createLog } from './log.ts';
-import { drawCode } from './pictures.ts';
+import { drawChart, drawCode } from './pictures.ts';
 import type { Channel, Core, Log, Store, Text, Timing } from './ports.ts';
 import { resumeBroadcasts } from './services/broadcasts.ts';
 import { linkForDocument } from './services/links.ts';
@@ -117,7 +117,7 @@ export async function openHouse(config: Config, log: Log = createLog({ level: co
   const secret = await keepSecret(config);
   const { store, close } = await openDatabase(config, log);
   const core: Core = {
-    store, clock: clock.now, calendar, log, levels, secret, channels, drawCode, writeSheet,
+    store, clock: clock.now, calendar, log, levels, secret, channels, drawCode, drawChart, writeSheet,
     publicUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,
     recognise: createRecogniser(),
     random: (bytes) => randomBytes(bytes),

@@ -470,6 +470,16 @@ export interface Sheet {
 /** What a file turned out to be by its content, or why it is not taken. */
 export type Recognised = { kind: FileKind } | { refused: 'file-empty' | 'file-kind' | 'file-encrypted' | 'file-program' };
 
+/** What a part of a bar stands for; the picture gives each its colour. */
+export type ChartTone = 'good' | 'late' | 'missing' | 'pending' | 'waived';
+
+/** A chart of stacked bars, one below the other: each bar is a whole, its parts follow the legend's order. */
+export interface Chart {
+  title: string;
+  legend: readonly { tone: ChartTone; name: string }[];
+  bars: readonly { name: string; values: readonly number[]; note: string }[];
+}
+
 /** What every service is handed: built once in `main.ts`, by hand in tests. */
 export interface Core {
   store: Store;
@@ -485,6 +495,8 @@ export interface Core {
   publicUrl: string;
   /** A QR code of that text as a PNG picture, large enough to print. */
   drawCode(text: string): Promise<Uint8Array>;
+  /** A chart as a PNG picture that can be read on a phone. */
+  drawChart(chart: Chart): Promise<Uint8Array>;
   /** Random bytes, injected so that tests can fix them. */
   random(bytes: number): Uint8Array;
   /** Recognises a file by its content. Throws only what `open` throws. */

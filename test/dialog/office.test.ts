@@ -72,6 +72,12 @@ describe('the office', () => {
       expect(levels).toContain('0/4 đã nộp');
     });
 
+    test('comes as a picture too', async () => {
+      await staff.says('/thongke');
+      await staff.presses('Biểu đồ');
+      expect(staff.replies()[0]?.document).toMatchObject({ name: 'thong-ke.png', mime: 'image/png' });
+    });
+
     test('a chair reads the figures of the own subtree and of no other', async () => {
       const chair = await house.pair('chủ tịch PT', 'chair', 'LDLD-PT');
       expect((await chair.says('/thongke'))[0]).toContain('0/3 đã nộp (đúng hạn 0, chậm 0); thiếu 3');

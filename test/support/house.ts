@@ -18,7 +18,7 @@ import { readLevels } from '../../src/files/levels.ts';
 import { readPlanFile } from '../../src/files/plan-file.ts';
 import { createRecogniser } from '../../src/files/recognise.ts';
 import { writeSheet } from '../../src/files/sheet.ts';
-import { drawCode } from '../../src/pictures.ts';
+import { drawChart, drawCode } from '../../src/pictures.ts';
 import type { Channel, Core, Outgoing, Store, Text } from '../../src/ports.ts';
 import { prepareDelivery } from '../../src/services/delivery.ts';
 import { offerNumbers } from '../../src/services/offers.ts';
@@ -154,7 +154,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     Object.entries(options.channels ?? { telegram: { buttons: 100 } }).map(([name, { buttons }]) => [name as ChannelName, recordingChannel(name as ChannelName, buttons, sentFiles)]),
   );
   const core: Core = {
-    store, channels, calendar, levels, drawCode, clock: () => new Date(now), log: { info: note('info'), warn: note('warn'), error: note('error') },
+    store, channels, calendar, levels, drawCode, drawChart, clock: () => new Date(now), log: { info: note('info'), warn: note('warn'), error: note('error') },
     secret: 'a secret of the tests, thirty-two long', publicUrl: 'http://127.0.0.1:8080', recognise: createRecogniser(),
     // Bytes that differ from call to call and are the same in every run.
     random: (bytes) => createHash('shake256', { outputLength: bytes }).update(`random ${count()}`).digest(),

@@ -67,7 +67,7 @@ export async function openPost(options: { channels?: Partial<Record<ChannelName,
   const core: Core = {
     store: opened.store, channels, calendar, levels: [], secret: 'secret', publicUrl: 'http://127.0.0.1', clock: () => new Date(Date.now() + shift),
     log: { info() {}, warn() {}, error() {} }, random: (bytes) => randomBytes(bytes), wakeOutbox: () => senders.forEach((sender) => sender.wake()),
-    recognise: () => Promise.reject(new Error('no files here')), drawCode: () => Promise.reject(new Error('no pictures here')), writeSheet: () => { throw new Error('no sheets here'); },
+    recognise: () => Promise.reject(new Error('no files here')), drawCode: () => Promise.reject(new Error('no pictures here')), drawChart: () => Promise.reject(new Error('no pictures here')), drawChart: () => Promise.reject(new Error('no pictures here')), writeSheet: () => { throw new Error('no sheets here'); },
   };
   const post: Post = {
     core, store: opened.store, letters,
