@@ -69,7 +69,7 @@ describe('sending a file', () => {
     await chair.sends({ name: '6-thang.pdf', bytes: pdfFile('2') });
     expect((await chair.presses('Báo cáo 6 tháng'))[0]).toContain('6-thang.pdf');
     expect((await chair.presses(`#${first}`))[0]).toContain('hoc-tap.pdf');
-    expect((await versionsOf('LDLD-PT')).map(({ content }) => content.kind === 'files' && content.files[0]?.name).sort()).toEqual(['6-thang.pdf', 'hoc-tap.pdf']);
+    expect((await versionsOf('LDLD-PT')).map(({ content }) => content.kind === 'files' && content.files[0]?.name).toSorted()).toEqual(['6-thang.pdf', 'hoc-tap.pdf']);
   });
 
   test('an answer pressed by somebody else, or forged, hands nothing in', async () => {
@@ -259,7 +259,7 @@ describe('two chairs of one unit', () => {
     const versions = await versionsOf('CS-01');
     // Whoever was read second is asked (a new version), or was in time for the open duty: never is anything lost or doubled.
     if (versions.length === 1) await (versions[0]?.by === (await first.person())?.id ? second : first).presses('Bản thay thế');
-    expect((await versionsOf('CS-01')).map((version) => version.version).sort()).toEqual([1, 2]);
+    expect((await versionsOf('CS-01')).map((version) => version.version).toSorted((a, b) => a - b)).toEqual([1, 2]);
     expect((await assignmentsOf('CS-01'))[0]).toMatchObject({ state: 'submitted', version: 2 });
     await house.deliver();
     expect(first.news().join('\n')).toMatch(/Lan[^]*b\.pdf/);
