@@ -3,7 +3,7 @@ import { assignmentSchema, overdueFrom, type Assignment } from '../domain/assign
 import type { AssignmentCount, AssignmentStore } from '../ports.ts';
 import { changeRow } from './change.ts';
 import { anything, batches, defineModel, insertMissing, type Row } from './model.ts';
-import { countOverdue, overdueIds } from './overdue.ts';
+import { createOverdueIndex } from './overdue.ts';
 import { pageOf, streamBatches } from './page.ts';
 
 /** An assignment with what only the indexes need; all of it is derived again by every write. */
@@ -50,6 +50,8 @@ export function createAssignmentStore(connection: Connection): AssignmentStore {
     ],
   );
 
+  const late = createOverdueIndex(connection, model);
+
   async function many(ids: readonly string[]): Promise<Assignment[]> {
     const found: Assignment[] = [];
     for (const batch of batches([...new Set(ids)])) found.push(...(await model.find({ _id: { $in: batch } }).sort({ _id: 1 }).lean<AssignmentRow[]>()).map(toAssignment));
@@ -74,8 +76,12 @@ export function createAssignmentStore(connection: Connection): AssignmentStore {
       return row && toAssignment(row);
     },
     many,
-    insertMissing: (assignments) => insertMissing(model, assignments.map(toRow)),
-    change: (id, apply) => changeRow(model, id, 'assignment-unknown', { toItem: toAssignment, toRow }, apply),
+    async insertMissing(assignments) {
+      const rows = assignments.map(toRow);
+      await late.announce(rows);
+      return insertMissing(model, rows);
+    },
+    change: (id, apply) => changeRow(model, id, 'assignment-unknown', { toItem: toAssignment, toRow, beforeWrite: (row) => late.announce([row]) }, apply),
     async ofUnit(unit, plan) {
       const rows = await model.find({ unit, ...(plan === null ? {} : { plan }) }).lean<AssignmentRow[]>();
       return rows.map(toAssignment).sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
@@ -92,12 +98,12 @@ export function createAssignmentStore(connection: Connection): AssignmentStore {
     },
     async overdue(query, page) {
       const last = page.after === null ? null : await model.findOne({ _id: page.after }, { unit: 1, obligation: 1 }).lean<AssignmentRow>();
-      const ids = await overdueIds(model, query, last && { unit: last.unit, obligation: last.obligation, id: last._id }, page.limit + 1);
+      const ids = await late.page(query, last && { unit: last.unit, obligation: last.obligation, id: last._id }, page.limit + 1);
       const shown = pageOf(ids, page.limit, (id) => id);
       const found = new Map((await many(shown.items)).map((assignment) => [assignment.id, assignment]));
       return { items: shown.items.flatMap((id) => found.get(id) ?? []), next: shown.next };
     },
-    countOverdue: (query, most) => countOverdue(model, query, most),
+    countOverdue: (query, most) => late.count(query, most),
     async ofWave(wave, page) {
       const after = page.after === null ? {} : { _id: { $gt: page.after } };
       const rows = await model.find({ wave, ...after }).sort({ _id: 1 }).limit(page.limit + 1).lean<AssignmentRow[]>();

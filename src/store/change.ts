@@ -11,7 +11,7 @@ const attemptLimit = 100;
  * what it was given writes nothing. Throws what the function throws, and the refusal when there is no such row.
  */
 export async function changeRow<R extends Row & { rev: number }, T extends { rev: number }>(
-  model: Model<R>, id: string, unknown: RefusalCode, map: { toItem(row: R): T; toRow(item: T): R }, apply: (item: T) => T,
+  model: Model<R>, id: string, unknown: RefusalCode, map: { toItem(row: R): T; toRow(item: T): R; beforeWrite?(row: R): Promise<void> }, apply: (item: T) => T,
 ): Promise<T> {
   for (let attempt = 0; attempt < attemptLimit; attempt += 1) {
     const row = (await model.findOne({ _id: id } as never).lean()) as R | null;
@@ -20,7 +20,9 @@ export async function changeRow<R extends Row & { rev: number }, T extends { rev
     const applied = apply(item);
     if (applied === item) return item;
     const changed = { ...applied, rev: row.rev + 1 };
-    const { _id, ...replacement } = map.toRow(changed);
+    const stored = map.toRow(changed);
+    await map.beforeWrite?.(stored);
+    const { _id, ...replacement } = stored;
     const written = await model.collection.replaceOne({ _id: id, rev: row.rev } as never, replacement as never);
     if (written.matchedCount === 1) return changed;
   }

@@ -1,5 +1,6 @@
-import type { Model } from 'mongoose';
+import type { Connection, Model } from 'mongoose';
 import type { AssignmentRow } from './assignments.ts';
+import { defineModel, insertMissing, type Row } from './model.ts';
 
 /*
  * Who is late, page by page in unit order, at a price that depends on the page and not on the tree.
@@ -8,8 +9,11 @@ import type { AssignmentRow } from './assignments.ts';
  * everything that is owed but not yet late (in April: nearly all of it); with the instant before the unit one range holds exactly the late
  * ones, but in the order of their instants. Instants are few, though: one for each obligation, and a day here and there for extensions and
  * corrections. So the index runs plan, path, obligation, instant, unit: for each obligation and each instant that has passed the late ones
- * stand in unit order, and a page is the merge of these few runs, `limit` entries of each at most. Keys only; the documents of the page are
- * fetched afterwards.
+ * stand in unit order, and a page is the merge of these few runs, `limit` keys of each at most. The documents of the page are fetched
+ * afterwards.
+ *
+ * Which instants there are is kept in a small collection of its own, `dues`, always written before the first assignment that has such an
+ * instant: a crash in between leaves a due nobody has (an empty run), never an assignment that no list would find.
  */
 
 /** Who is asked for. */
@@ -27,62 +31,71 @@ export interface OverduePlace {
   id: string;
 }
 
-type Key = Pick<AssignmentRow, '_id' | 'unit' | 'obligation' | 'overdueAt'>;
-const keyFields = { _id: 1, unit: 1, obligation: 1, overdueAt: 1 } as const;
-
-/** The ids of the next `limit` late assignments after a place (null: from the start), by unit, obligation, id. */
-export async function overdueIds(model: Model<AssignmentRow>, query: OverdueQuery, after: OverduePlace | null, limit: number): Promise<string[]> {
-  const obligations = await obligationsWithDue(model, query);
-  const runs = await Promise.all(obligations.map(async (obligation) => {
-    const instants = await instantsPassed(model, query, obligation);
-    return Promise.all(instants.map((instant) => readRun(model, query, obligation, instant, after, limit)));
-  }));
-  return runs.flat(2).sort(comparePlaces).slice(0, limit).map((place) => place.id);
+/** An instant from which something of an obligation is overdue. */
+interface DueRow extends Row {
+  plan: string;
+  obligation: string;
+  overdueAt: Date;
 }
 
-/** How many are late, counted to `most`: one range of the index for each obligation. */
-export async function countOverdue(model: Model<AssignmentRow>, query: OverdueQuery, most: number): Promise<number> {
-  const obligations = await obligationsWithDue(model, query);
-  const counts = await Promise.all(
-    obligations.map((obligation) => model.countDocuments({ ...placeOf(query), obligation, overdueAt: { $lte: query.now } }, { limit: most })),
-  );
-  return Math.min(most, counts.reduce((sum, count) => sum + count, 0));
+type Key = Pick<AssignmentRow, '_id' | 'unit' | 'obligation'>;
+
+/** The late assignments of the plan, found by their dues. */
+export interface OverdueIndex {
+  /** Makes the dues of these rows known; to be awaited before the rows are written. */
+  announce(rows: readonly AssignmentRow[]): Promise<void>;
+  /** The ids of the next `limit` late assignments after a place (null: from the start), by unit, obligation, id. */
+  page(query: OverdueQuery, after: OverduePlace | null, limit: number): Promise<string[]>;
+  /** How many are late, counted to `most`: one range of the index for each obligation. */
+  count(query: OverdueQuery, most: number): Promise<number>;
 }
 
-function placeOf(query: OverdueQuery): { plan: string; path: string } {
-  return { plan: query.plan, path: query.root };
-}
+/** Finds late assignments; see the head of this file. */
+export function createOverdueIndex(connection: Connection, assignments: Model<AssignmentRow>): OverdueIndex {
+  // What has passed of a plan, read from the index alone.
+  const dues = defineModel<DueRow>(connection, 'dues', { plan: String, obligation: String, overdueAt: Date }, [[{ plan: 1, overdueAt: 1, obligation: 1 }]]);
+  /** Those this process has seen stored; they are never removed. */
+  const known = new Set<string>();
 
-/** The obligations something is owed of here: from one to the next by a seek each, never by reading what lies between. */
-async function obligationsWithDue(model: Model<AssignmentRow>, query: OverdueQuery): Promise<string[]> {
-  if (query.obligation !== null) return [query.obligation];
-  const found: string[] = [];
-  for (;;) {
-    const beyond = { $gt: found.at(-1) ?? '' };
-    const next = await model.findOne({ ...placeOf(query), obligation: beyond, overdueAt: { $exists: true } }, keyFields).sort({ obligation: 1, overdueAt: 1 }).lean<Key>();
-    if (!next) return found;
-    found.push(next.obligation);
+  async function passed({ plan, obligation, now }: OverdueQuery): Promise<Omit<DueRow, '_id'>[]> {
+    const only = obligation === null ? {} : { obligation };
+    return dues.find({ plan, overdueAt: { $lte: now }, ...only }, { _id: 0, obligation: 1, overdueAt: 1 }).lean<Omit<DueRow, '_id'>[]>();
   }
-}
 
-async function instantsPassed(model: Model<AssignmentRow>, query: OverdueQuery, obligation: string): Promise<Date[]> {
-  const found: Date[] = [];
-  for (;;) {
-    const beyond = { $gt: found.at(-1) ?? new Date(0), $lte: query.now };
-    const next = await model.findOne({ ...placeOf(query), obligation, overdueAt: beyond }, keyFields).sort({ overdueAt: 1 }).lean<Key>();
-    if (!next?.overdueAt) return found;
-    found.push(next.overdueAt);
+  async function readRun(query: OverdueQuery, { obligation, overdueAt }: Pick<DueRow, 'obligation' | 'overdueAt'>, after: OverduePlace | null, limit: number): Promise<OverduePlace[]> {
+    const found: Key[] = [];
+    for (const range of rangesAfter(obligation, after)) {
+      if (found.length >= limit) break;
+      const run = { plan: query.plan, path: query.root, obligation, overdueAt, ...range };
+      found.push(...(await assignments.find(run, { unit: 1, obligation: 1 }).sort({ unit: 1, _id: 1 }).limit(limit - found.length).lean<Key[]>()));
+    }
+    return found.map((key) => ({ unit: key.unit, obligation: key.obligation, id: key._id }));
   }
-}
 
-async function readRun(model: Model<AssignmentRow>, query: OverdueQuery, obligation: string, overdueAt: Date, after: OverduePlace | null, limit: number): Promise<OverduePlace[]> {
-  const run = { ...placeOf(query), obligation, overdueAt };
-  const found: Key[] = [];
-  for (const range of rangesAfter(obligation, after)) {
-    if (found.length >= limit) break;
-    found.push(...(await model.find({ ...run, ...range }, keyFields).sort({ unit: 1, _id: 1 }).limit(limit - found.length).lean<Key[]>()));
-  }
-  return found.map((key) => ({ unit: key.unit, obligation: key.obligation, id: key._id }));
+  return {
+    async announce(rows) {
+      const added = new Map<string, DueRow>();
+      for (const { plan, obligation, overdueAt } of rows) {
+        if (!overdueAt) continue;
+        const id = `${plan}/${obligation}/${overdueAt.toISOString()}`;
+        if (!known.has(id)) added.set(id, { _id: id, plan, obligation, overdueAt });
+      }
+      if (added.size === 0) return;
+      await insertMissing(dues, [...added.values()]);
+      for (const id of added.keys()) known.add(id);
+    },
+    async page(query, after, limit) {
+      const runs = await Promise.all((await passed(query)).map((due) => readRun(query, due, after, limit)));
+      return runs.flat().sort(comparePlaces).slice(0, limit).map((place) => place.id);
+    },
+    async count(query, most) {
+      const obligations = new Set((await passed(query)).map((due) => due.obligation));
+      const counts = await Promise.all(
+        [...obligations].map((obligation) => assignments.countDocuments({ plan: query.plan, path: query.root, obligation, overdueAt: { $lte: query.now } }, { limit: most })),
+      );
+      return Math.min(most, counts.reduce((sum, count) => sum + count, 0));
+    },
+  };
 }
 
 /** What of one obligation follows a place: its own unit still, where the obligation or the id comes later, then the units beyond. */
@@ -98,7 +111,7 @@ function comparePlaces(a: OverduePlace, b: OverduePlace): number {
   return compare(a.unit, b.unit) || compare(a.obligation, b.obligation) || compare(a.id, b.id);
 }
 
-/** By code units in UTF-8's order, as the index sorts; codes beyond the basic plane are the only ones where JavaScript's own order differs. */
+/** By the bytes of UTF-8, as the index sorts: JavaScript's own order differs beyond the basic plane. */
 function compare(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
