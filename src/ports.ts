@@ -385,6 +385,8 @@ export interface DraftStore {
   get(owner: string): Promise<Draft | null>;
   set(owner: string, draft: Draft): Promise<void>;
   clear(owner: string): Promise<void>;
+  /** Removes everything of that owner, offered numbers too: the person asked to be forgotten. */
+  forget(owner: string): Promise<void>;
   /** Gives numbers to choices; they run on from list to list, so that a late "2" can never hit a newer list. */
   offerNumbers(owner: string, choices: readonly Choice[], at: Date): Promise<{ number: number; choice: Choice }[]>;
   /** What a typed number stood for; null when it was never offered (or long ago). */

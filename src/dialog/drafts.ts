@@ -46,6 +46,7 @@ export function guardDrafts(drafts: DraftStore, key: string): GuardedDrafts {
     get: async (owner) => (await found(owner)).now,
     set: change,
     clear: (owner) => change(owner, null),
+    forget: (owner) => drafts.forget(owner),
     offerNumbers: (owner, choices, at) => drafts.offerNumbers(owner, choices, at),
     numbered: (owner, number) => drafts.numbered(owner, number),
     async settle() {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { requireAccess, type Viewer } from '../domain/access.ts';
 import type { OutgoingDocument } from '../domain/message.ts';
-import type { ChannelName, Language, Person } from '../domain/person.ts';
+import { addressKey, type ChannelName, type Language, type Person } from '../domain/person.ts';
 import { pledgeId, type Pledge } from '../domain/pledge.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Unit } from '../domain/unit.ts';
@@ -45,13 +45,13 @@ export async function exportPersonalData(core: Core, person: Person): Promise<Ou
 }
 
 /**
- * Deletes a person: name, addresses, roles, consent, drafts, exports and pledges that were not confirmed. What a unit handed in stays with the unit;
+ * Deletes a person: name, addresses, roles, consent, drafts, offered numbers, exports and pledges that were not confirmed. What a unit handed in stays with the unit;
  * a confirmed pledge stays in the figures without name and text. Every step can be repeated; the person goes last.
  */
-export async function deletePerson(core: Core, person: Pick<Person, 'id'>): Promise<void> {
+export async function deletePerson(core: Core, person: Pick<Person, 'id' | 'addresses'>): Promise<void> {
   for (const pledge of await pledgesOf(core, person.id)) await forgetPledge(core, pledge);
   await core.store.files.remove(exportId(person.id));
-  await core.store.drafts.clear(person.id);
+  for (const owner of [person.id, ...person.addresses.map((address) => addressKey(address.channel, address.id))]) await core.store.drafts.forget(owner);
   await core.store.people.remove(person.id);
 }
 

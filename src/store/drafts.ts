@@ -24,6 +24,9 @@ export function createDraftStore(connection: Connection): DraftStore {
     async clear(owner) {
       await model.updateOne({ _id: owner }, { $set: { draft: null } });
     },
+    async forget(owner) {
+      await model.deleteOne({ _id: owner });
+    },
     async offerNumbers(owner, choices, at) {
       if (choices.length === 0) return [];
       // The numbers are taken first: a crash before the second write wastes some, it never gives one twice.

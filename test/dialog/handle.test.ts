@@ -236,6 +236,18 @@ describe('whatever is sent gets a short useful answer', () => {
     expect(house.logged.filter((line) => line.level === 'error')).toEqual([]);
   });
 
+  test("somebody else's buttons do nothing: neither an agreement nor a takeover that was not asked of them", async () => {
+    await open();
+    await house.pair('Hoa', 'chair', 'CS-01');
+    const next = house.as('Bình');
+    await next.says(await house.issue('chair', 'CS-01'));
+    await next.presses('Đồng ý');
+    const stranger = house.as('Lạ');
+    for (const id of ['#consent:yes', '#takeover:replace', '#data:delete-yes']) expect(await stranger.presses(id)).toHaveLength(1);
+    expect(await stranger.person()).toBeNull();
+    expect((await house.store.people.chairsOf(['CS-01'])).map((chair) => chair.name)).toEqual(['Hoa']);
+  });
+
   test('a group hears nothing but the way to a private chat, and only after a command', async () => {
     await open();
     await house.pair('Hoa', 'chair', 'CS-01');

@@ -1,6 +1,7 @@
 import { text as readText } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { dialogParts } from '../../src/dialog/parts.ts';
+import { addressKey } from '../../src/domain/person.ts';
 import { openHouse, type House, type HouseOptions } from '../support/house.ts';
 
 let house: House;
@@ -47,6 +48,16 @@ describe("a person's own data", () => {
     expect(await house.store.files.describe(file)).toBeNull();
     expect(await house.store.assignments.ofUnit('CS-01', null)).toEqual(assignments);
     expect(await member.presses('#data:delete-yes')).toEqual([expect.stringContaining('Đã xoá dữ liệu cá nhân')]);
+  });
+
+  test('is deleted with the numbered choices that were read on a channel without buttons', async () => {
+    await open(twoChannels);
+    const member = await house.pair('Lan', 'member', 'CS-01', 'zalo-bot');
+    await member.says('/dulieu');
+    await member.presses('Xoá dữ liệu của tôi');
+    expect(await house.store.drafts.numbered(addressKey('zalo-bot', member.chat), 1)).not.toBeNull();
+    await member.presses('Xoá');
+    expect(await house.store.drafts.numbered(addressKey('zalo-bot', member.chat), 1)).toBeNull();
   });
 
   test('a confirmed pledge stays in the figures without text and without a person behind it', async () => {
