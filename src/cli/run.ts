@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { z } from 'zod';
 import { Refusal } from '../domain/refusal.ts';
+import { benchNames, runBenches } from './bench.ts';
 import { issueCodesFor } from './codes.ts';
 import { backUp, restore, serveDatabase } from './database.ts';
 import { openDesk, putWords } from './desk.ts';
@@ -56,6 +57,7 @@ function createProgram(): Command {
   program.command('db').description('serve the embedded database alone on loopback').option('--port <n>', 'any free port unless named').option('--json', 'one JSON object on stdout').action(serveDatabase);
   program.command('backup <folder>').description('a consistent copy of the embedded database, also while the service runs').action(backUp);
   program.command('restore <folder>').description('a backup into an empty DATA_DIR').action(restore);
+  program.command('bench [names...]').description(`the benchmarks, one JSON line for each figure: ${benchNames.join(', ')}`).option('--scale <n>', '1: full size', '1').option('--only <part>', 'only the parts whose name holds this').action(runBenches);
   for (const command of allCommands(program)) {
     // A group without a command is wrong use, and so is a word too many.
     command.exitOverride().allowExcessArguments(false).showHelpAfterError();
