@@ -2,7 +2,6 @@ import { foldText } from '../domain/spelling.ts';
 import type { Reply } from '../domain/message.ts';
 import type { Unit } from '../domain/unit.ts';
 import { exportOverdue, type SheetWords } from '../services/exports.ts';
-import { countOverdue } from '../services/overdue.ts';
 import type { Scope } from '../services/scopes.ts';
 import { readPlace, readQuestion } from './overdue.ts';
 import { requirePerson, screen } from './screen.ts';
@@ -23,8 +22,6 @@ export const exportDialog: DialogPart = {
 
 async function sendSheet(turn: PersonTurn, scope: Scope, unit: Unit): Promise<Reply> {
   const query = { plan: scope.plan.plan, obligation: scope.obligation?.key ?? null, unit: unit.code };
-  const { count } = await countOverdue(turn.core, turn.person, query);
-  if (count === 0) return screen(turn, [turn.say('export.none', { unit: unit.name })]);
   const now = turn.core.clock();
   const words: SheetWords = {
     title: turn.say('export.title'),
@@ -34,5 +31,6 @@ async function sendSheet(turn: PersonTurn, scope: Scope, unit: Unit): Promise<Re
     state: (row) => turn.say(`export.state.${row.assignment.state === 'returned' ? 'returned' : 'open'}`),
   };
   const document = await exportOverdue(turn.core, turn.person, scope.plan, query, words, turn.language, turn.incoming.at);
+  if (!document) return screen(turn, [turn.say('export.none', { unit: unit.name })]);
   return { text: turn.say('export.done', { unit: unit.name, t: now }), document };
 }

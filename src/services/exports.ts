@@ -4,7 +4,7 @@ import type { OutgoingDocument } from '../domain/message.ts';
 import type { Language } from '../domain/person.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { Core, Sheet } from '../ports.ts';
-import { streamOverdue, type OverdueQuery, type OverdueRow } from './overdue.ts';
+import { countOverdue, streamOverdue, type OverdueQuery, type OverdueRow } from './overdue.ts';
 import { titleOf } from './scopes.ts';
 
 const mime = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet';
@@ -24,10 +24,11 @@ const widths = [16, 44, 48, 18, 12, 14, 18, 12, 30];
 
 /**
  * Writes everything overdue in a unit's subtree as a spreadsheet and keeps it as a file to send. The same question of the same person at
- * the same moment is the same file. Throws Refusal `not-allowed` or `unit-unknown`.
+ * the same moment is the same file. Null when nothing is overdue. Throws Refusal `not-allowed` or `unit-unknown`.
  */
-export async function exportOverdue(core: Core, viewer: Viewer, plan: Plan, query: OverdueQuery, words: SheetWords, language: Language, at: Date): Promise<OutgoingDocument> {
+export async function exportOverdue(core: Core, viewer: Viewer, plan: Plan, query: OverdueQuery, words: SheetWords, language: Language, at: Date): Promise<OutgoingDocument | null> {
   requireAccess(viewer, 'office');
+  if ((await countOverdue(core, viewer, query)).count === 0) return null;
   const fileId = `export-${shortRef([viewer.id, at.toISOString(), query.plan, query.obligation ?? '', query.unit].join('/'))}`;
   const kept = await core.store.files.describe(fileId);
   if (kept) return { fileId, name: kept.name, mime: kept.mime, size: kept.size };

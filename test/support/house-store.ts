@@ -29,7 +29,8 @@ export async function openHouseStore(): Promise<{ store: Store; leave(): Promise
     store: rooms.store,
     async leave() {
       for (const [group, functions] of rooms.groups) Object.assign(group, functions);
-      const collections = await rooms.connection.listCollections();
+      // Dues are never removed by the product, which remembers those it has stored; one that nothing falls due by is harmless.
+      const collections = (await rooms.connection.listCollections()).filter(({ name }) => name !== 'dues');
       await Promise.all(collections.map(({ name }) => rooms.connection.collection(name).deleteMany({})));
       empty.push(rooms);
     },
