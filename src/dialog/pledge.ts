@@ -30,7 +30,7 @@ const aliases = ['cam ket', 'ban cam ket', 'dang ky', 'pledge'];
 /** `/camket`: a member's own pledge, and for a chair how the unit stands with pledges on telephones and on paper. */
 export const pledgeDialog: DialogPart = {
   commands: [
-    { name: 'camket', aliases, roles: ['member'], run: (turn, rest) => (rest === '' ? showOwnPledge(paired(turn)) : takeText(paired(turn), rest)) },
+    { name: 'camket', aliases, roles: ['member'], run: (turn, rest) => (rest === '' ? showOwnPledge(paired(turn)) : takeText(paired(turn), rest, inboxKey(turn.incoming))) },
     { name: 'camket', aliases, roles: ['chair'], run: (turn) => chooseUnit(paired(turn)) },
   ],
   choices: {
@@ -44,7 +44,7 @@ export const pledgeDialog: DialogPart = {
     'ck-ghi': (turn, [ref = '']) => recordPaper(turn, ref),
   },
   drafts: {
-    [textFlow]: (turn) => takeText(turn, wordsOf(turn)),
+    [textFlow]: (turn) => takeText(turn, wordsOf(turn), inboxKey(turn.incoming)),
     [formFlow]: (turn, draft) => takeAnswer(turn, formDraft.parse(draft.data).answers),
     [nameFlow]: (turn, draft) => takePaperName(turn, nameDraft.parse(draft.data).unit),
     [dayFlow]: (turn, draft) => takePaperDay(turn, dayDraft.parse(draft.data)),
@@ -109,8 +109,8 @@ async function readChangeable(turn: PersonTurn): Promise<PledgeView> {
   return view;
 }
 
-async function takeText(turn: PersonTurn, text: string): Promise<Reply> {
-  const view = await writeOwnPledge(turn.core, turn.person, text, turn.incoming.at);
+async function takeText(turn: PersonTurn, text: string, source: string | null): Promise<Reply> {
+  const view = await writeOwnPledge(turn.core, turn.person, text, turn.incoming.at, source);
   await turn.core.store.drafts.clear(draftOwner(turn));
   return pledgeReply(turn, view);
 }
@@ -128,7 +128,7 @@ async function takeAnswer(turn: PersonTurn, before: readonly string[]): Promise<
   const length = answers.join('\n').length;
   if (length > textLimit) throw new Refusal('text-too-long', { limit: textLimit, length });
   if (answers.length < questions.length) return askQuestion(turn, answers);
-  return takeText(turn, questions.map((question, index) => turn.say('pledge.answered', { question: turn.say(question), answer: answers[index] })).join('\n'));
+  return takeText(turn, questions.map((question, index) => turn.say('pledge.answered', { question: turn.say(question), answer: answers[index] })).join('\n'), null);
 }
 
 async function confirm(turn: PersonTurn): Promise<Reply> {

@@ -31,8 +31,8 @@ export const pledgeSchema = z.strictObject({
   /** The wave that reminds of it while it is not confirmed; null otherwise. */
   wave: z.string().nullable(),
   receipt: z.string().nullable(),
-  /** Earlier texts with the stamp each was given at. */
-  versions: z.array(z.strictObject({ text: z.string(), at: z.date() })),
+  /** Every text with the stamp it was given at; `source` is the message that was the text as a whole, so that its edit can be told. */
+  versions: z.array(z.strictObject({ text: z.string(), at: z.date(), source: z.string().optional() })),
   /** Counted up by every change; a change based on an older one is tried again. */
   rev: z.number().int(),
 });
@@ -68,8 +68,8 @@ export function mayChange(pledge: Pick<Pledge, 'state' | 'deadline'>, at: Date):
 }
 
 /** Writes or rewrites the text: what stood before is kept as a version, a confirmed pledge stays confirmed at its first stamp. */
-export function writePledge(pledge: Pledge, text: string, at: Date): Pledge {
-  const versions = [...pledge.versions, { text, at }];
+export function writePledge(pledge: Pledge, text: string, at: Date, source: string | null = null): Pledge {
+  const versions = [...pledge.versions, { text, at, ...(source === null ? {} : { source }) }];
   return { ...pledge, text, versions, state: pledge.state === 'confirmed' ? 'confirmed' : 'draft' };
 }
 

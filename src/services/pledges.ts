@@ -79,10 +79,11 @@ export async function readOwnPledge(core: Core, person: Person): Promise<PledgeV
 }
 
 /**
- * Writes or rewrites the person's own pledge. `at` is the sender's stamp; the same words at the same stamp are one version.
+ * Writes or rewrites the person's own pledge. `at` is the sender's stamp; the same words at the same stamp are one version. `source` is the message that
+ * is the text as a whole, null where it was put together from answers.
  * Throws Refusal `pledge-none`, `pledge-empty`, `text-too-long`, `pledge-closed` (confirmed, and the deadline has passed).
  */
-export async function writeOwnPledge(core: Core, person: Person, text: string, at: Date): Promise<PledgeView> {
+export async function writeOwnPledge(core: Core, person: Person, text: string, at: Date, source: string | null = null): Promise<PledgeView> {
   const view = await readOwnPledge(core, person);
   const words = text.normalize('NFC').trim();
   const length = words.length;
@@ -91,7 +92,7 @@ export async function writeOwnPledge(core: Core, person: Person, text: string, a
   const pledge = await core.store.pledges.change(view.pledge.id, (stored) => {
     if (stored.versions.some((version) => version.at.getTime() === at.getTime() && version.text === words)) return stored;
     if (!mayChange(stored, at)) throw new Refusal('pledge-closed');
-    return writePledge(stored, words, at);
+    return writePledge(stored, words, at, source);
   });
   return { ...view, pledge };
 }
@@ -101,13 +102,9 @@ export async function writeOwnPledge(core: Core, person: Person, text: string, a
  * Throws like {@link writeOwnPledge}.
  */
 export async function rewriteFromEdit(core: Core, person: Person, edited: string, text: string, at: Date): Promise<PledgeView | null> {
-  const before = await core.store.inbox.get(edited);
-  if (before?.incoming.content.kind !== 'text') return null;
-  const { content: said, at: saidAt } = before.incoming;
   const [plan] = await pledgingPlans(core);
   const pledge = plan && (await core.store.pledges.get(pledgeId(plan.plan, person.id)));
-  const mine = pledge?.versions.some((version) => version.at.getTime() === saidAt.getTime() && said.text.normalize('NFC').includes(version.text));
-  return mine ? writeOwnPledge(core, person, text, at) : null;
+  return pledge?.versions.some((version) => version.source === edited) ? writeOwnPledge(core, person, text, at, edited) : null;
 }
 
 /** Confirms the person's own pledge as it stands; the first confirmation's stamp counts. Throws Refusal `pledge-none`, `pledge-empty` when nothing is written yet. */

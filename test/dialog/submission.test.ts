@@ -69,7 +69,7 @@ describe('sending a file', () => {
     await chair.sends({ name: '6-thang.pdf', bytes: pdfFile('2') });
     expect((await chair.presses('Báo cáo 6 tháng'))[0]).toContain('6-thang.pdf');
     expect((await chair.presses(`#${first}`))[0]).toContain('hoc-tap.pdf');
-    expect((await versionsOf('LDLD-PT')).map(({ content }) => content.kind === 'files' && content.files[0]?.name).toSorted()).toEqual(['6-thang.pdf', 'hoc-tap.pdf']);
+    expect(new Set((await versionsOf('LDLD-PT')).map(({ content }) => content.kind === 'files' && content.files[0]?.name))).toEqual(new Set(['6-thang.pdf', 'hoc-tap.pdf']));
   });
 
   test('an answer pressed by somebody else, or forged, hands nothing in', async () => {
@@ -92,7 +92,7 @@ describe('sending a file', () => {
   test('a hostile or endless name is shown clean and never a path', async () => {
     const chair = await chairOf('CS-01');
     const [receipt = ''] = await chair.sends({ name: `../../etc/Báo\u202ecáo\u0000 ${'rất dài '.repeat(60)}.pdf`, bytes: pdfFile() });
-    expect(receipt).not.toMatch(/\.\.|\/etc|\u202e|\u0000/);
+    for (const hostile of ['..', '/etc', '\u202e', '\u0000']) expect(receipt).not.toContain(hostile);
     expect(receipt).toMatch(/Báocáo rất dài .*…\.pdf/);
   });
 });
