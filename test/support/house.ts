@@ -186,14 +186,20 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
 
   async function readAnswers(telephone: Telephone, key: string): Promise<void> {
     telephone.answers = [];
-    for (const name of ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'error']) {
-      const row = await store.outbox.get(`answer/${key}/${name}`);
-      if (row?.notice.kind !== 'answer' || row.state !== 'pending') continue;
-      await show(telephone, row.notice.reply);
-      const shown = telephone.shown.at(-1) as Shown;
-      telephone.answers.push(shown.reply);
-      await settleSent(row, shown.id);
-    }
+    for (let index = 0; await readAnswer(telephone, `answer/${key}/${index}`); index += 1);
+    if (telephone.answers.length === 0) await readAnswer(telephone, `answer/${key}/error`);
+  }
+
+  /** False when there is no such answer. One that was read before is passed over: the same message twice is answered once. */
+  async function readAnswer(telephone: Telephone, key: string): Promise<boolean> {
+    const row = await store.outbox.get(key);
+    if (row?.notice.kind !== 'answer') return false;
+    if (row.state !== 'pending') return true;
+    await show(telephone, row.notice.reply);
+    const shown = telephone.shown.at(-1) as Shown;
+    telephone.answers.push(shown.reply);
+    await settleSent(row, shown.id);
+    return true;
   }
 
   async function deliverRow(row: OutboxRow): Promise<void> {
