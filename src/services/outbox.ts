@@ -341,7 +341,7 @@ export function createSender(options: SenderOptions): Sender {
     const tries = (wordsFailed.get(held.row) ?? 0) + 1;
     wordsFailed.set(held.row, tries);
     core.log.error('no words for a notice', { kind: held.row.notice.kind, key: held.row.key, tries, error: error.cause });
-    if (tries < wordsTries) return lanes.putBack(held, timing.monotonic(), 1000 * 2 ** tries, false);
+    if (tries < wordsTries) return lanes.putBack(held, timing.monotonic(), 500 * 2 ** tries, false);
     await settleSurely({ key: held.row.key, owner: instance, attempt: null, change: { state: 'dead', reason: 'no words' } });
     lanes.done(held, timing.monotonic(), false);
   }

@@ -4,7 +4,7 @@ import type { ChannelName } from '../../src/domain/person.ts';
 import type { Channel, Core, Outgoing, Pacing, Sent, Store, Timing } from '../../src/ports.ts';
 import { createSender, type Sender, type SenderOptions } from '../../src/services/outbox.ts';
 import { buildPerson, calendar } from './builders.ts';
-import { openTestStore } from './store.ts';
+import { openHouseStore } from './house-store.ts';
 
 /** A message as it left: where, what, when (milliseconds of the test's own clock). */
 export interface Letter {
@@ -57,7 +57,7 @@ export interface Post {
 
 /** Opens a {@link Post} with these channels; time runs five times as fast unless said otherwise. */
 export async function openPost(options: { channels?: Partial<Record<ChannelName, Pacing>>; timing?: Timing } = {}): Promise<Post> {
-  const opened = await openTestStore();
+  const opened = await openHouseStore();
   const timing = options.timing ?? fastTiming(postFactor);
   const letters: Letter[] = [];
   const senders: Sender[] = [];
@@ -67,7 +67,7 @@ export async function openPost(options: { channels?: Partial<Record<ChannelName,
   const core: Core = {
     store: opened.store, channels, calendar, levels: [], secret: 'secret', publicUrl: 'http://127.0.0.1', clock: () => new Date(Date.now() + shift),
     log: { info() {}, warn() {}, error() {} }, random: (bytes) => randomBytes(bytes), wakeOutbox: () => senders.forEach((sender) => sender.wake()),
-    recognise: () => Promise.reject(new Error('no files here')), drawCode: () => Promise.reject(new Error('no pictures here')), drawChart: () => Promise.reject(new Error('no pictures here')), drawChart: () => Promise.reject(new Error('no pictures here')), writeSheet: () => { throw new Error('no sheets here'); },
+    recognise: () => Promise.reject(new Error('no files here')), drawCode: () => Promise.reject(new Error('no pictures here')), drawChart: () => Promise.reject(new Error('no pictures here')), writeSheet: () => { throw new Error('no sheets here'); },
   };
   const post: Post = {
     core, store: opened.store, letters,
@@ -95,7 +95,7 @@ export async function openPost(options: { channels?: Partial<Record<ChannelName,
     },
     async close() {
       await Promise.all(senders.map((sender) => sender.stop()));
-      await opened.close();
+      await opened.leave();
     },
   };
   return post;
