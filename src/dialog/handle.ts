@@ -114,8 +114,8 @@ export function createHandle(options: HandleOptions): Handle {
         await drafts.settle().catch((error: unknown) => core.log.warn('draft-left', { message: job.key, ...describeFailure(error) }));
         return;
       } catch (error) {
-        // Past the limit even the apology failed: the store is away. The message stays and `resume` comes back to it.
-        if (tries > tryLimit || round >= tryLimit) {
+        // The store is away, or past the limit even the apology failed: no fault of the message. It stays, and `resume` comes back to it.
+        if (tries > tryLimit || round >= tryLimit || !(await storeAnswers())) {
           core.log.error('message-left', { message: job.key, ...describeFailure(error) });
           return;
         }
@@ -125,6 +125,10 @@ export function createHandle(options: HandleOptions): Handle {
         if (tries < tryLimit) await pause(pauses[Math.min(tries, pauses.length) - 1] ?? 0);
       }
     }
+  }
+
+  async function storeAnswers(): Promise<boolean> {
+    return core.store.ping().then(() => true, () => false);
   }
 
   async function answerMessage({ key, incoming }: Job, drafts: GuardedDrafts): Promise<void> {

@@ -179,16 +179,22 @@ describe('failures', () => {
     expect(await house.store.outbox.get('answer/telegram:m1/0')).not.toBeNull();
   });
 
-  test('with the store away in the middle the message stays, and resuming answers it', async () => {
+  test('with the store away in the middle, however often, the message stays, and resuming answers it without an apology', async () => {
     await open();
-    const begin = jest.spyOn(house.store.inbox, 'begin').mockRejectedValue(new Error('the store is away'));
+    const away = new Error('the store is away');
+    const found = jest.spyOn(house.store.people, 'byAddress').mockRejectedValue(away);
+    const ping = jest.spyOn(house.store, 'ping').mockRejectedValue(away);
     await house.handle.receive(textFrom('1', 'm1', '/trogiup'));
     await house.handle.idle();
-    expect((await house.store.inbox.get('telegram:m1'))?.state).toBe('new');
-    begin.mockRestore();
+    await house.handle.resume();
+    await house.handle.idle();
+    expect(await house.store.inbox.get('telegram:m1')).toMatchObject({ state: 'new', tries: 2 });
+    found.mockRestore();
+    ping.mockRestore();
     await house.handle.resume();
     await house.handle.idle();
     expect(await house.store.outbox.get('answer/telegram:m1/0')).not.toBeNull();
+    expect(await house.store.outbox.get('answer/telegram:m1/error')).toBeNull();
   });
 });
 
