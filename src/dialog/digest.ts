@@ -15,22 +15,22 @@ export const digestDialog: DialogPart = {
       const [first] = contents;
       if (!first) return null;
       const lines = [to.say('digest.title', { unit: first.unit.name, day: notice.day }), ...contents.flatMap((content) => digestLines(to, content)), ...againLine(to)];
-      return { text: lines.join('\n'), choices: contents.map((content) => [overdueChoice(to.say('digest.open', { plan: content.plan.number }), { plan: content.plan, obligation: null }, content.unit)]) };
+      return { text: lines.join('\n'), choices: contents.map((content) => [overdueChoice(to.say('digest.open', { plan: content.plan.plan }), { plan: content.plan, obligation: null }, content.unit)]) };
     },
     async 'staff-digest'(notice, to) {
       const contents = await readStaffDigest(to.core, notice.day);
       if (!contents) return null;
       const { plan, root, overdue, fresh, reviews, extensions } = contents;
       const lines = [
-        to.say('digest.staff-title', { day: notice.day, plan: plan.number }),
+        to.say('digest.staff-title', { day: notice.day, plan: plan.plan }),
         to.say('digest.overdue', { total: countWords(to, overdue) }),
-        ...(fresh.count > 0 ? [to.say('digest.fresh', { total: countWords(to, fresh) })] : []),
+        ...(fresh.count > 0 ? [to.say('digest.fresh', { total: countWords(to, fresh), day: fresh.since })] : []),
         ...(reviews.count > 0 ? [to.say('digest.reviews', { total: countWords(to, reviews) })] : []),
         ...(extensions.count > 0 ? [to.say('digest.extensions', { total: countWords(to, extensions) })] : []),
         ...againLine(to),
       ];
       const choices: Choice[][] = [
-        ...(overdue.count > 0 ? [[overdueChoice(to.say('digest.open', { plan: plan.number }), { plan, obligation: null }, { code: root.code })]] : []),
+        ...(overdue.count > 0 ? [[overdueChoice(to.say('digest.open', { plan: plan.plan }), { plan, obligation: null }, { code: root.code })]] : []),
         ...(reviews.count > 0 ? [[commandChoice('duyet', to.say('digest.open-reviews'))]] : []),
         ...(extensions.count > 0 ? [[{ id: 'gh-ds', label: to.say('digest.open-extensions') }]] : []),
       ];
@@ -46,7 +46,7 @@ export const digestDialog: DialogPart = {
 function digestLines(to: Delivery, content: DigestContents): string[] {
   const rest = content.total.more || content.total.count > content.rows.length;
   return [
-    to.say('digest.late', { plan: content.plan.number, total: countWords(to, content.total) }),
+    to.say('digest.late', { plan: content.plan.plan, total: countWords(to, content.total) }),
     ...content.rows.map((row) => to.say('digest.row', { unit: shorten(row.unit.name, 60), obligation: shorten(titleOf(content.plan, row.assignment.obligation, to.language), 60), count: row.daysLate, reach: reachWords(to, row) })),
     ...(rest ? [to.say('digest.rest')] : []),
   ];

@@ -72,7 +72,7 @@ async function showList(turn: PersonTurn, after: string | null): Promise<Reply> 
   return screen(
     turn,
     [
-      turn.say('extension-review.title', { plan: plan.number }),
+      turn.say('extension-review.title', { plan: plan.plan }),
       ...page.items.map(({ assignment, unit }, index) => turn.say('extension-review.entry', { n: index + 1, unit: unit.name, obligation: titleOf(plan, assignment.obligation, turn.language), day: assignment.asked?.lastDay ?? '' })),
     ],
     [

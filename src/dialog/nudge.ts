@@ -56,7 +56,7 @@ function queryOf(scope: Scope, unit: Unit): OverdueQuery {
 
 async function askNudge(turn: PersonTurn, scope: Scope, unit: Unit): Promise<Reply> {
   const total = await countOverdue(turn.core, turn.person, queryOf(scope, unit));
-  const about = { unit: unit.name, what: scope.obligation?.title[turn.language] ?? turn.say('overdue.whole-plan', { plan: scope.plan.number }) };
+  const about = { unit: unit.name, what: scope.obligation?.title[turn.language] ?? turn.say('overdue.whole-plan', { plan: scope.plan.plan }) };
   if (total.count === 0) return screen(turn, [turn.say('nudge.nothing', about)]);
   return screen(turn, [turn.say('nudge.preview', { ...about, total: countWords(turn, total) })], [button(turn.say('nudge.send'), 'nhac-gui', refOf(scope), shortRef(unit.code)), button(turn.say('screen.cancel'), 'nhac-thoi')]);
 }

@@ -93,7 +93,7 @@ function groupScreen(turn: PersonTurn, scope: Scope, found: OverdueGroups, furth
       ...groups.items.map((group) => turn.say(group.count > 0 ? 'overdue.group' : 'overdue.group-none', { name: group.unit.name, total: countWords(turn, group) })),
     ],
     [
-      ...late.map((group) => button(turn.say('overdue.group', { name: group.unit.name, total: countWords(turn, group) }), 'qh', refOf(scope), shortRef(group.unit.code))),
+      ...late.map((group) => button(turn.say('overdue.group-choice', { name: group.unit.name, total: countWords(turn, group) }), 'qh', refOf(scope), shortRef(group.unit.code))),
       button(turn.say('overdue.list'), 'qh-ds', refOf(scope), shortRef(unit.code)),
       [
         ...(further ? [button(turn.say('screen.first'), 'qh', refOf(scope), shortRef(unit.code))] : []),
@@ -142,7 +142,7 @@ export function reachWords(turn: Pick<Turn, 'say'>, row: Pick<OverdueRow, 'reach
 }
 
 function heading(turn: PersonTurn, scope: Scope, unit: Unit): string[] {
-  return [turn.say('overdue.title', { unit: unit.name }), scope.obligation ? scope.obligation.title[turn.language] : turn.say('overdue.whole-plan', { plan: scope.plan.number })];
+  return [turn.say('overdue.title', { unit: unit.name }), scope.obligation ? scope.obligation.title[turn.language] : turn.say('overdue.whole-plan', { plan: scope.plan.plan })];
 }
 
 /** The way back to the unit above, where the person may look. */

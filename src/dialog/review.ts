@@ -57,7 +57,7 @@ async function showQueue(turn: PersonTurn, after: string | null): Promise<Reply>
   return screen(
     turn,
     [
-      turn.say('review.title', { plan: plan.number }),
+      turn.say('review.title', { plan: plan.plan }),
       ...page.items.map(({ assignment, unit }, index) => turn.say('review.entry', { n: index + 1, unit: unit.name, obligation: titleOf(plan, assignment.obligation, turn.language), t: assignment.countedAt })),
     ],
     [

@@ -40,7 +40,7 @@ function planScreen(turn: PersonTurn, scope: Scope, unit: Unit, rows: readonly F
   return screen(
     turn,
     [
-      turn.say('stats.title', { unit: unit.name, plan: scope.plan.number }),
+      turn.say('stats.title', { unit: unit.name, plan: scope.plan.plan }),
       shown.length === 0 ? turn.say('stats.none') : null,
       ...shown.flatMap((obligation, index) => [turn.say('stats.obligation', { n: from + index + 1, title: title(obligation) }), turn.say('stats.line', figureWords(sumFigures(rows.filter((row) => row.obligation === obligation))))]),
     ],
@@ -60,7 +60,7 @@ function levelScreen(turn: PersonTurn, scope: Scope, unit: Unit, rows: readonly 
   return screen(
     turn,
     [
-      turn.say('stats.title', { unit: unit.name, plan: scope.plan.number }),
+      turn.say('stats.title', { unit: unit.name, plan: scope.plan.plan }),
       scope.obligation?.title[turn.language] ?? null,
       rows.length === 0 ? turn.say('stats.none') : null,
       ...rows.flatMap((row) => [turn.say('stats.level', { level: levelName(turn, row.level) }), turn.say('stats.line', figureWords(row)), row.received > 0 ? turn.say('stats.reviewed', { accepted: row.accepted, returned: row.returned }) : null]),

@@ -1,3 +1,4 @@
+import type { Assignment } from '../domain/assignment.ts';
 import { shortRef } from '../domain/choice.ts';
 import type { Reply } from '../domain/message.ts';
 import { unitsOf } from '../domain/person.ts';
@@ -64,7 +65,7 @@ async function showCard(turn: PersonTurn, code: string): Promise<Reply> {
       card.chairs.length > 0 ? turn.say('units.chairs', { names: card.chairs.map((chair) => chair.name).join(', ') }) : turn.say('units.no-chair'),
       turn.say('units.reach', { reach: turn.say(`overdue.reach.${card.reach}`) }),
       turn.say('units.members', { joined: card.joined, expected: unit.members }),
-      turn.say('units.figures', { plan: plan.number, handedIn: card.handedIn, owed: card.owed, overdue: card.overdue, waived: card.waived }),
+      turn.say('units.figures', { plan: plan.plan, handedIn: card.handedIn, owed: card.owed, overdue: card.overdue, waived: card.waived }),
     ],
     [
       button(turn.say('units.duties'), 'dv-viec', ref, 0),
@@ -83,15 +84,18 @@ async function showDuties(turn: PersonTurn, code: string, page: number): Promise
   const ref = shortRef(code);
   const back = button(turn.say('units.card'), 'dv', ref);
   if (shown.length === 0) return screen(turn, [turn.say('units.no-duties', { unit: card.unit.name })], [back]);
-  const title = (index: number) => titleOf(plan, shown[index]?.obligation ?? '', turn.language);
+  const title = (duty: Assignment) => {
+    const name = titleOf(plan, duty.obligation, turn.language);
+    return duty.day === null ? name : turn.say('units.on-day', { title: name, day: duty.day });
+  };
   return screen(
     turn,
     [
       turn.say('units.duties-title', { unit: card.unit.name, from: from + 1, to: from + shown.length, total: duties.length }),
-      ...shown.map((duty, index) => turn.say('units.duty', { n: from + index + 1, obligation: title(index), state: stateWords(turn, duty) })),
+      ...shown.map((duty, index) => turn.say('units.duty', { n: from + index + 1, obligation: title(duty), state: stateWords(turn, duty) })),
     ],
     [
-      ...shown.map((duty, index) => button(turn.say('units.duty-choice', { n: from + index + 1, obligation: title(index) }), 'bc', duty.id, 0)),
+      ...shown.map((duty, index) => button(turn.say('units.duty-choice', { n: from + index + 1, obligation: title(duty) }), 'bc', duty.id, 0)),
       [
         ...(page > 0 ? [button(turn.say('screen.first'), 'dv-viec', ref, 0)] : []),
         ...(from + shown.length < duties.length ? [button(turn.say('screen.next'), 'dv-viec', ref, page + 1)] : []),

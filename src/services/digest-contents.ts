@@ -9,6 +9,8 @@ import { describeOverdue, overdueCountLimit, type OverdueRow } from './overdue.t
 
 /** Queues are counted so far on a screen. */
 const queueLimit = 50;
+/** When the staff's digest goes out. */
+const digestTime = '08:00';
 
 /** What a chair above is told once a day: who below is late since three days or more. */
 export interface DigestContents {
@@ -44,8 +46,8 @@ export interface StaffDigestContents {
   plan: Plan;
   root: Unit;
   overdue: { count: number; more: boolean };
-  /** Overdue since the last day only: the instant passed within the last day. */
-  fresh: { count: number; more: boolean };
+  /** Overdue since the morning of the working day before. */
+  fresh: { count: number; more: boolean; since: LocalDate };
   reviews: { count: number; more: boolean };
   extensions: { count: number; more: boolean };
 }
@@ -55,9 +57,10 @@ export async function readStaffDigest(core: Core, day: LocalDate): Promise<Staff
   const [plan, root] = await Promise.all([currentPlan(core), core.store.units.root()]);
   if (!root) return null;
   const query = { plan: plan.plan, root: root.code, obligation: null };
+  const since = core.calendar.workingDayOnOrBefore(addDays(day, -1));
   const [now, before, reviews, extensions] = await Promise.all([
     core.store.assignments.countOverdue({ ...query, now: core.clock() }, overdueCountLimit + 1),
-    core.store.assignments.countOverdue({ ...query, now: core.calendar.instantOf(addDays(day, -1)) }, overdueCountLimit + 1),
+    core.store.assignments.countOverdue({ ...query, now: core.calendar.instantOf(since, digestTime) }, overdueCountLimit + 1),
     core.store.assignments.awaitingReview(plan.plan, { after: null, limit: queueLimit }),
     core.store.assignments.askedExtension(plan.plan, { after: null, limit: queueLimit }),
   ]);
@@ -65,7 +68,7 @@ export async function readStaffDigest(core: Core, day: LocalDate): Promise<Staff
   const limited = (count: number) => ({ count: Math.min(count, overdueCountLimit), more: count > overdueCountLimit });
   // Beyond the limit the difference would be wrong: then only the sum is told.
   const fresh = now > overdueCountLimit ? 0 : Math.max(0, now - before);
-  return { plan, root, overdue: limited(now), fresh: limited(fresh), reviews: queued(reviews), extensions: queued(extensions) };
+  return { plan, root, overdue: limited(now), fresh: { ...limited(fresh), since }, reviews: queued(reviews), extensions: queued(extensions) };
 }
 
 function queued(page: Page<unknown>): { count: number; more: boolean } {

@@ -38,7 +38,7 @@ describe('digests', () => {
     const [first, ...more] = digestsIn(staff.news());
     expect(more).toEqual([]);
     expect(first).toContain('Quá hạn: 6 việc');
-    expect(first).toContain('Mới quá hạn từ hôm qua: 6 việc');
+    expect(first).toContain('Mới quá hạn từ sáng 29/3/2024: 6 việc');
     await morning('2024-04-06');
     expect(digestsIn(staff.news())).toEqual([]);
     await morning('2024-04-08');
