@@ -228,7 +228,8 @@ export async function startHouse(house: House, extras: ServiceExtras = {}): Prom
   }
 }
 
-function uploadDesk({ core, text, log }: House): UploadDesk {
+/** The pages behind signed links, joined from services and words. */
+export function uploadDesk({ core, text, log }: Pick<House, 'core' | 'text' | 'log'>): UploadDesk {
   return {
     text, log, clock: core.clock,
     open: async (token) => describeUpload(core, text, await openUpload(core, token)),

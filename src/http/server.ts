@@ -49,6 +49,8 @@ export async function createServer(settings: ServerSettings): Promise<FastifyIns
     logController: new LogController({ disableRequestLogging: true }),
     // Only proxies on this machine or its private network are believed when they name the caller.
     trustProxy: ['loopback', 'linklocal', 'uniquelocal'],
+    // Signed links are longer than the router's usual hundred characters.
+    routerOptions: { maxParamLength: 512 },
     requestTimeout: 120_000,
     forceCloseConnections: 'idle',
   });
