@@ -87,7 +87,7 @@ function judged(ms: number, againstMs: number, limit: number): Pick<QueryBenchLi
 
 async function withServer<T>({ server }: QueryBenchOptions, run: (uri: string) => Promise<T>): Promise<T> {
   if (server !== null) return run(server);
-  const folder = await mkdtemp(join(tmpdir(), 'dondoc-bench-'));
+  const folder = await mkdtemp(join(tmpdir(), 'dondoc-queries-'));
   const engine = await openEmbedded({ folder });
   try {
     return await run(engine.uri);
@@ -105,7 +105,7 @@ async function withTree<T>(options: QueryBenchOptions, server: string, units: nu
     return await run({ store, database: client.db(), units, ...(await fillTree(options, store, units)) });
   } finally {
     await store.close();
-    await client.db().dropDatabase();
+    if (options.server !== null) await client.db().dropDatabase(); // An engine of our own goes with its folder.
     await client.close();
   }
 }

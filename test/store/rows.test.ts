@@ -1,8 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Incoming } from '../../src/domain/message.ts';
 import { confirmPledge, writePledge } from '../../src/domain/pledge.ts';
 import type { PairingCode } from '../../src/domain/pairing.ts';
 import type { Wave } from '../../src/domain/reminder.ts';
+import { openEmbedded } from '../../src/embedded/server.ts';
 import type { Store, TranscriptEntry } from '../../src/ports.ts';
 import { openStore, StoreUnreachable } from '../../src/store/store.ts';
 import { at, buildAssignment, buildPlan, buildPledge, buildSubmission } from '../support/builders.ts';
@@ -252,6 +257,22 @@ describe('the store itself', () => {
     expect((await again.plans.list()).length).toBe((await store.plans.list()).length);
     await again.close();
     await store.ping();
+  });
+
+  test('when the database goes away while the service runs, that is told once it is seen; closing on purpose is no loss', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dondoc-loss-'));
+    const engine = await openEmbedded({ folder });
+    const losses: string[] = [];
+    const [lost, closed] = await Promise.all([
+      openStore({ uri: engine.uri, onUnreachable: (error) => losses.push(error.name) }),
+      openStore({ uri: engine.uri, onUnreachable: () => losses.push('closed on purpose') }),
+    ]);
+    await closed.close();
+    await engine.stop();
+    for (let waited = 0; losses.length === 0 && waited < 100; waited += 1) await sleep(100);
+    expect(losses).toEqual(['StoreUnreachable']);
+    await lost.close();
+    await rm(folder, { recursive: true, force: true });
   });
 
   test('a database that is not there is told in one readable error', async () => {
