@@ -9,7 +9,7 @@ import { linkAddress, tellLinked } from '../services/linking.ts';
 import { checkCode, findOffer, redeemCode, type Attempter, type CodeOffer } from '../services/pairing.ts';
 import { homeChoices } from './home.ts';
 import { describeOwed } from './owed.ts';
-import type { DialogPart, Turn } from './turn.ts';
+import type { DialogPart, PersonTurn, Turn } from './turn.ts';
 
 const flow = 'pairing';
 const takeoverAnswers = ['replace', 'join', 'no'] as const;
@@ -150,7 +150,7 @@ async function finish(turn: Turn, hash: string, chairs: 'replace' | 'join'): Pro
     name: turn.incoming.senderName.normalize('NFC').trim().slice(0, 100) || turn.say('pairing.no-name'),
   });
   await turn.core.store.drafts.clear(pairingOwner(turn));
-  const paired: Turn = { ...turn, person: result.person };
+  const paired: PersonTurn = { ...turn, person: result.person };
   const welcome = [turn.say(`pairing.welcome-${result.role}`, { unit: result.unit.name })];
   if (result.replaced > 0) welcome.push(turn.say('pairing.took-over'));
   if (result.role === 'chair') welcome.push(await describeOwed(paired, result.unit));

@@ -1,12 +1,9 @@
 import { Readable } from 'node:stream';
-import { requireAccess, type Viewer } from '../domain/access.ts';
 import type { OutgoingDocument } from '../domain/message.ts';
 import { addressKey, type ChannelName, type Language, type Person } from '../domain/person.ts';
 import { pledgeId, type Pledge } from '../domain/pledge.ts';
-import { Refusal } from '../domain/refusal.ts';
 import type { Unit } from '../domain/unit.ts';
-import type { Core, Page, PageRequest } from '../ports.ts';
-import { endPledges } from './pledges.ts';
+import type { Core } from '../ports.ts';
 
 const exportLimit = 5 * 1024 * 1024;
 
@@ -67,32 +64,6 @@ async function pledgesOf(core: Core, person: string): Promise<Pledge[]> {
   const plans = await core.store.plans.list();
   const pledges = await Promise.all(plans.map((plan) => core.store.pledges.get(pledgeId(plan.plan, person))));
   return pledges.filter((pledge) => pledge !== null);
-}
-
-/** The members of a unit. Throws Refusal `unit-unknown` or `not-allowed`. */
-export async function listMembers(core: Core, viewer: Viewer, unitCode: string, page: PageRequest): Promise<Page<Person>> {
-  await memberUnit(core, viewer, unitCode);
-  return core.store.people.members(unitCode, page);
-}
-
-/**
- * Takes somebody off a unit's members; a pledge not confirmed there goes with it, a confirmed one stays. The person's own data stays theirs.
- * Throws Refusal `unit-unknown`, `not-allowed` or `member-unknown`.
- */
-export async function removeMember(core: Core, viewer: Viewer, unitCode: string, memberId: string): Promise<Person> {
-  await memberUnit(core, viewer, unitCode);
-  const member = await core.store.people.get(memberId);
-  if (!member?.roles.some((held) => held.role === 'member' && held.unit === unitCode)) throw new Refusal('member-unknown');
-  await endPledges(core, memberId, unitCode);
-  await core.store.people.removeRole(memberId, 'member', unitCode);
-  return member;
-}
-
-async function memberUnit(core: Core, viewer: Viewer, unitCode: string): Promise<Unit> {
-  const unit = await core.store.units.get(unitCode);
-  requireAccess(viewer, 'members.manage', unit ?? undefined);
-  if (!unit) throw new Refusal('unit-unknown', { unit: unitCode });
-  return unit;
 }
 
 /** The person wants to be spoken to in that language. */

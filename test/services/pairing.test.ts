@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { codeAlphabet } from '../../src/domain/pairing.ts';
 import type { Person } from '../../src/domain/person.ts';
 import { checkCode, findOffer, hashCode, issueCode, issueCodes, keepCodePicture, redeemCode, type Attempter, type CodeRequest } from '../../src/services/pairing.ts';
-import { listMembers, removeMember } from '../../src/services/people.ts';
 import { openHouse, houseUnits, type House } from '../support/house.ts';
 
 let house: House;
@@ -109,26 +108,5 @@ describe('redeeming', () => {
 
   test('a hash that was never issued is nothing', async () => {
     expect(await findOffer(house.core, 'f'.repeat(64), who())).toBeNull();
-  });
-});
-
-describe('members', () => {
-  test('the chair sees and removes the own members; a removed one owes the unit no pledge', async () => {
-    const chair = (await (await house.pair('Hoa', 'chair', 'CS-01')).person()) as Person;
-    const member = (await (await house.pair('Lan', 'member', 'CS-01')).person()) as Person;
-    expect((await listMembers(house.core, chair, 'CS-01', { after: null, limit: 10 })).items.map((each) => each.name)).toEqual(['Lan']);
-    expect(await house.store.pledges.get(`2024/${member.id}`)).not.toBeNull();
-    await removeMember(house.core, chair, 'CS-01', member.id);
-    expect((await house.store.people.get(member.id))?.roles).toEqual([]);
-    expect(await house.store.pledges.get(`2024/${member.id}`)).toBeNull();
-    await expect(removeMember(house.core, chair, 'CS-01', member.id)).rejects.toEqual(refusal('member-unknown'));
-  });
-
-  test('nobody else may', async () => {
-    const above = (await (await house.pair('Bình', 'chair', 'LDLD-PT')).person()) as Person;
-    const member = (await (await house.pair('Lan', 'member', 'CS-01')).person()) as Person;
-    await expect(listMembers(house.core, above, 'CS-01', { after: null, limit: 10 })).rejects.toEqual(refusal('not-allowed'));
-    await expect(removeMember(house.core, above, 'CS-01', member.id)).rejects.toEqual(refusal('not-allowed'));
-    await expect(removeMember(house.core, member, 'CS-01', member.id)).rejects.toEqual(refusal('not-allowed'));
   });
 });
