@@ -1,22 +1,11 @@
 import type { Connection, Model, PipelineStage } from 'mongoose';
-import { assignmentSchema, overdueFrom, type Assignment } from '../domain/assignment.ts';
+import type { Assignment } from '../domain/assignment.ts';
 import type { AssignmentCount, AssignmentStore } from '../ports.ts';
+import { toAssignment, toRow, type AssignmentRow } from './assignment-row.ts';
 import { changeRow } from './change.ts';
-import { anything, batches, defineModel, insertMissing, type Row } from './model.ts';
+import { anything, batches, defineModel, insertMissing } from './model.ts';
 import { createOverdueIndex } from './overdue.ts';
 import { pageOf, streamBatches } from './page.ts';
-
-/** An assignment with what only the indexes need; all of it is derived again by every write. */
-export interface AssignmentRow extends Omit<Assignment, 'id'>, Row {
-  /** From this instant on it is overdue; not there at all when it never will be as it stands. */
-  overdueAt?: Date;
-  /** The deadline in force, for the figures. */
-  deadline: Date | null;
-  /** When more time was asked for; not there otherwise. */
-  askedAt?: Date;
-  /** When what waits for a review counts from; not there otherwise. */
-  reviewFrom?: Date;
-}
 
 /** Named to the planner as well: another index that begins with the plan finds the same rows, but has to fetch each of them. */
 const figureIndex = { plan: 1, obligation: 1, level: 1, state: 1, verdict: 1, deadline: 1 } as const;
@@ -134,21 +123,4 @@ function rangesAfter(last: Assignment | null, only: string | null): object[] {
 
 function orderOf(assignment: Assignment): string {
   return [assignment.plan, assignment.obligation, assignment.day ?? '', assignment.id].join('/');
-}
-
-/** The stored form of an assignment, with everything derived for the indexes. */
-export function toRow(assignment: Assignment): AssignmentRow {
-  const { id, ...rest } = assignment;
-  const overdueAt = overdueFrom(assignment)?.deadline;
-  return {
-    _id: id, ...rest, deadline: assignment.due?.deadline ?? null,
-    ...(overdueAt ? { overdueAt } : {}),
-    ...(assignment.asked ? { askedAt: assignment.asked.at } : {}),
-    ...(assignment.state === 'submitted' && assignment.awaitsReview && assignment.countedAt ? { reviewFrom: assignment.countedAt } : {}),
-  };
-}
-
-function toAssignment(row: AssignmentRow): Assignment {
-  const { _id, overdueAt: _overdueAt, deadline: _deadline, askedAt: _askedAt, reviewFrom: _reviewFrom, ...rest } = row;
-  return assignmentSchema.parse({ id: _id, ...rest });
 }

@@ -1,5 +1,5 @@
 import type { Connection, Model } from 'mongoose';
-import type { AssignmentRow } from './assignments.ts';
+import type { AssignmentRow } from './assignment-row.ts';
 import { defineModel, insertMissing, type Row } from './model.ts';
 
 /*
