@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { startFakeTelegram, type FakeMessage, type FakeTelegram, type FakeUser } from '../support/fake-telegram.ts';
+import { startFakeTelegram, type FakeTelegram } from '../support/fake-telegram.ts';
+import type { FakeMessage, FakeUser } from '../support/fake-telegram-user.ts';
 import { freePort, runCommand, startProcess, type ServiceProcess } from '../support/service-process.ts';
 
 const report = 'Báo cáo kết quả học tập chuyên đề';

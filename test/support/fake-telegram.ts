@@ -2,36 +2,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkCall, readForm, UploadedFile } from './fake-telegram-spec.ts';
+import { createUser, type FakeChat, type FakeMessage, type FakeUser, type Hands } from './fake-telegram-user.ts';
 import { readMultipart } from './multipart.ts';
-
-/** A message as the fake keeps it: what a person would see in the chat. */
-export interface FakeMessage {
-  id: number;
-  from: 'bot' | 'person';
-  text: string;
-  document: UploadedFile | null;
-  buttons: { label: string; data?: string; url?: string }[][];
-  /** How often the bot replaced it. */
-  edits: number;
-  at: number;
-}
 
 /** What goes wrong with the next call: an answer of the API, or the network. `lost` does the work and loses the answer, `pass` lets one call through. */
 export type FakeFailure =
   | { kind: 'error'; code: number; description: string; parameters?: Record<string, unknown> }
   | { kind: 'html'; status: number }
   | { kind: 'hang' | 'reset' | 'lost' | 'lost-and-hang' | 'pass' };
-
-/** A file a person sends. */
-export interface FakeFile {
-  name: string;
-  bytes: Buffer;
-  mime?: string;
-  caption?: string;
-  album?: string;
-  /** What Telegram says its size is; the true one unless told. */
-  size?: number;
-}
 
 /** Options of {@link startFakeTelegram}. */
 export interface FakeOptions {
@@ -44,16 +22,6 @@ export interface FakeOptions {
   port?: number;
   /** How long a second of a long poll lasts, in milliseconds; 1000 unless told. */
   secondMs?: number;
-}
-
-interface Chat {
-  id: number;
-  messages: FakeMessage[];
-  started: boolean;
-  blocked: boolean;
-  movedTo: number | null;
-  nextId: number;
-  sentAt: number[];
 }
 
 interface Queued {
@@ -74,22 +42,6 @@ class ApiError extends Error {
     this.code = code;
     this.parameters = parameters;
   }
-}
-
-/** The hands of one person in their private chat (or in a group). */
-export interface FakeUser {
-  id: number;
-  /** Writes a text, a file, or any other fields of a message; answers the message's id. */
-  sends(what: string | FakeFile | { fields: Record<string, unknown> }): number;
-  edits(message: number, text: string): void;
-  /** Presses the newest button of that label (or whose label begins so); throws when there is none. */
-  press(label: string): string;
-  /** Presses a button that may long be gone. */
-  pressData(data: string, message: number): string;
-  blocks(): void;
-  unblocks(): void;
-  /** Waits for a message of the bot that matches, not told before by this function; answers it. */
-  hears(matching: RegExp, withinMs?: number): Promise<FakeMessage>;
 }
 
 /** A running stand-in for the Bot API. Every call is checked against the specification; what is wrong is answered with 400 and kept in `problems`. */
@@ -135,7 +87,7 @@ export async function startFakeTelegram(options: FakeOptions = {}): Promise<Fake
   const token = options.token ?? '110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw';
   const username = options.username ?? 'dondoc_test_bot';
   const now = () => options.now?.() ?? Date.now();
-  const chats = new Map<number, Chat>();
+  const chats = new Map<number, FakeChat>();
   const files = new Map<string, { bytes: Buffer; size: number; path: string }>();
   const failures: { method: string; failure: FakeFailure; times: number; chat: number | undefined }[] = [];
   const allSentAt: number[] = [];
@@ -149,10 +101,10 @@ export async function startFakeTelegram(options: FakeOptions = {}): Promise<Fake
   let connections = 0;
 
   const seconds = () => Math.floor(now() / 1000);
-  const chatOf = (id: number): Chat => {
+  const chatOf = (id: number): FakeChat => {
     const known = chats.get(id);
     if (known) return known;
-    const fresh: Chat = { id, messages: [], started: false, blocked: false, movedTo: null, nextId: 1, sentAt: [] };
+    const fresh: FakeChat = { id, messages: [], started: false, blocked: false, movedTo: null, nextId: 1, sentAt: [] };
     chats.set(id, fresh);
     return fresh;
   };
@@ -167,7 +119,7 @@ export async function startFakeTelegram(options: FakeOptions = {}): Promise<Fake
 
   const fake: FakeTelegram = {
     root: '', token, username, calls: [], problems: [], answered: new Set(), commands: new Map(), webhook: null, deliveries: [], tooFast: 0, downloads: 0,
-    user: (id, about = {}) => createUser(id, about),
+    user: (id, about = {}) => createUser(hands, id, about),
     chat: (id) => {
       const { messages } = chatOf(id);
       return { messages, said: messages.filter((message) => message.from === 'bot').map((message) => message.text) };
@@ -199,82 +151,17 @@ export async function startFakeTelegram(options: FakeOptions = {}): Promise<Fake
   };
   const history = new Map<number, Queued['update']>();
 
-  function createUser(id: number, { name = `Người ${id}`, group, started = false }: { name?: string; group?: number; started?: boolean }): FakeUser {
-    const chat = chatOf(group ?? id);
-    chat.started ||= started;
-    const from = { id, is_bot: false, first_name: name, language_code: 'vi' };
-    const place = group === undefined ? { id, type: 'private', first_name: name } : { id: group, type: 'supergroup', title: 'Nhóm' };
-    let heard = 0;
-    const keep = (text: string, document: UploadedFile | null): number => {
-      const message: FakeMessage = { id: chat.nextId++, from: 'person', text, document, buttons: [], edits: 0, at: now() };
-      chat.messages.push(message);
-      chat.started = true;
-      return message.id;
-    };
-    const press = (data: string, message: number): string => {
-      const query = `${id}${nextUpdate}00`;
-      const shown = chat.messages.find((kept) => kept.id === message);
-      push({ callback_query: { id: query, from, chat_instance: '1', data, message: shown ? { message_id: message, date: Math.floor(shown.at / 1000), chat: place, text: shown.text } : { message_id: message, date: 0, chat: place } } });
-      return query;
-    };
-    return {
-      id,
-      sends(what) {
-        if (typeof what === 'string') {
-          const message = keep(what, null);
-          push({ message: { message_id: message, from, chat: place, date: seconds(), text: what } });
-          return message;
-        }
-        if ('fields' in what) {
-          const message = keep('', null);
-          push({ message: { message_id: message, from, chat: place, date: seconds(), ...what.fields } });
-          return message;
-        }
-        const message = keep(what.caption ?? '', new UploadedFile(what.name, what.mime ?? 'application/pdf', what.bytes));
-        const ref = `BQACAgUAAxkBAAI${nextFile}`;
-        const size = what.size ?? what.bytes.length;
-        files.set(ref, { bytes: what.bytes, size, path: `documents/file_${nextFile++}.bin` });
-        push({ message: {
-          message_id: message, from, chat: place, date: seconds(), ...(what.caption === undefined ? {} : { caption: what.caption }), ...(what.album === undefined ? {} : { media_group_id: what.album }),
-          document: { file_id: ref, file_unique_id: `u${ref}`, file_name: what.name, mime_type: what.mime ?? 'application/pdf', file_size: size },
-        } });
-        return message;
-      },
-      edits(message, text) {
-        push({ edited_message: { message_id: message, from, chat: place, date: Math.floor((chat.messages.find((kept) => kept.id === message)?.at ?? now()) / 1000), edit_date: seconds(), text } });
-      },
-      press(label) {
-        for (const message of chat.messages.toReversed()) {
-          const button = message.buttons.flat().find((shown) => shown.label === label) ?? message.buttons.flat().find((shown) => shown.label.startsWith(label));
-          if (button?.data !== undefined) return press(button.data, message.id);
-        }
-        throw new Error(`no button "${label}"; the chat says:\n${chat.messages.map((message) => `${message.from}: ${message.text} ${JSON.stringify(message.buttons.flat().map((shown) => shown.label))}`).join('\n')}`);
-      },
-      pressData: press,
-      blocks() {
-        chat.blocked = true;
-        push({ my_chat_member: { chat: place, from, date: seconds(), old_chat_member: { user: bot, status: 'member' }, new_chat_member: { user: bot, status: 'kicked', until_date: 0 } } });
-      },
-      unblocks() {
-        chat.blocked = false;
-        push({ my_chat_member: { chat: place, from, date: seconds(), old_chat_member: { user: bot, status: 'kicked', until_date: 0 }, new_chat_member: { user: bot, status: 'member' } } });
-      },
-      async hears(matching, withinMs = 10_000) {
-        const until = Date.now() + withinMs;
-        for (;;) {
-          const index = chat.messages.findIndex((message, position) => position >= heard && message.from === 'bot' && matching.test(message.text));
-          if (index >= 0) {
-            heard = index + 1;
-            return chat.messages[index] as FakeMessage;
-          }
-          if (Date.now() > until) throw new Error(`never heard ${matching}; the chat says:\n${chat.messages.map((message) => `${message.from}: ${message.text}`).join('\n')}`);
-          await sleep(20);
-        }
-      },
-    };
-  }
-
-  const bot = { id: Number(token.split(':')[0]), is_bot: true, first_name: 'Đôn Đốc', username };
+  const hands: Hands = {
+    chatOf, push, now,
+    bot: { id: Number(token.split(':')[0]), is_bot: true, first_name: 'Đôn Đốc', username },
+    nextQuery: (person) => `${person}${nextUpdate}00`,
+    keepFile(bytes, size) {
+      const ref = `BQACAgUAAxkBAAI${nextFile}`;
+      files.set(ref, { bytes, size, path: `documents/file_${nextFile++}.bin` });
+      return ref;
+    },
+  };
+  const { bot } = hands;
 
   async function getUpdates(payload: Record<string, unknown>, response: ServerResponse): Promise<unknown> {
     if (fake.webhook) throw new ApiError(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first");
@@ -300,7 +187,7 @@ export async function startFakeTelegram(options: FakeOptions = {}): Promise<Fake
     return batch.map((item) => item.update);
   }
 
-  function pace(chat: Chat): void {
+  function pace(chat: FakeChat): void {
     if (!options.strict) return;
     const at = now();
     const refuse = (retryAfter: number) => {
@@ -314,7 +201,7 @@ export async function startFakeTelegram(options: FakeOptions = {}): Promise<Fake
     chat.sentAt.push(at);
   }
 
-  function reachable(payload: Record<string, unknown>): Chat {
+  function reachable(payload: Record<string, unknown>): FakeChat {
     const chat = chats.get(Number(payload.chat_id));
     if (!chat) throw new ApiError(400, 'Bad Request: chat not found');
     if (chat.movedTo !== null) throw new ApiError(400, 'Bad Request: group chat was upgraded to a supergroup chat', { migrate_to_chat_id: chat.movedTo });
@@ -334,7 +221,7 @@ export async function startFakeTelegram(options: FakeOptions = {}): Promise<Fake
     }));
   }
 
-  function shown(chat: Chat, message: FakeMessage): Record<string, unknown> {
+  function shown(chat: FakeChat, message: FakeMessage): Record<string, unknown> {
     return { message_id: message.id, from: bot, chat: { id: chat.id, type: chat.id < 0 ? 'supergroup' : 'private' }, date: seconds(), text: message.text };
   }
 

@@ -38,7 +38,9 @@ const certificateTrouble = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_
 export function createTelegramClient(token: string, apiRoot: string): TelegramClient {
   const root = apiRoot.endsWith('/') ? apiRoot : `${apiRoot}/`;
   // telegraf drops its agent for http:// roots and then opens a connection for every call.
-  const agent = root.startsWith('http://') ? new HttpAgent({ keepAlive: true, keepAliveMsecs: 10_000 }) : new HttpsAgent({ keepAlive: true, keepAliveMsecs: 10_000 });
+  // Idle connections are closed by us early: one that the service closes just then would make a sending `unknown`.
+  const keeping = { keepAlive: true, keepAliveMsecs: 10_000, timeout: 15_000, scheduling: 'lifo' } as const;
+  const agent = root.startsWith('http://') ? new HttpAgent(keeping) : new HttpsAgent(keeping);
   const telegram = new Telegram(token, { apiRoot: root, webhookReply: false });
   Object.assign(telegram.options, { agent });
   const callApi = telegram.callApi.bind(telegram) as (method: string, payload: object, options: { signal: AbortSignal }) => Promise<unknown>;
