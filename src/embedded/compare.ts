@@ -181,6 +181,8 @@ interface Exact {
   ten: number;
 }
 
+const bits = new DataView(new ArrayBuffer(8));
+
 function exactNumber(value: number | bigint | Double | Decimal): Exact {
   if (typeof value === 'bigint') return { level: 0, numerator: value, two: 0, ten: 0 };
   if (value instanceof Decimal) {
@@ -192,13 +194,12 @@ function exactNumber(value: number | bigint | Double | Decimal): Exact {
   if (Number.isNaN(float)) return { level: -2, numerator: 0n, two: 0, ten: 0 };
   if (!Number.isFinite(float)) return { level: float < 0 ? -1 : 1, numerator: 0n, two: 0, ten: 0 };
   if (Number.isSafeInteger(float)) return { level: 0, numerator: BigInt(float), two: 0, ten: 0 };
-  let two = 0;
-  let mantissa = float;
-  const exponent = Math.floor(Math.log2(Math.abs(float)));
-  two = Math.max(exponent - 52, -1074);
-  // Two steps, because 2^1074 is not a double.
-  mantissa = two < -1000 ? float * 2 ** 1000 * 2 ** (-two - 1000) : float / 2 ** two;
-  return { level: 0, numerator: BigInt(mantissa), two, ten: 0 };
+  bits.setFloat64(0, float);
+  const high = bits.getUint32(0);
+  const exponent = (high >>> 20) & 0x7ff;
+  const fraction = (BigInt(high & 0xfffff) << 32n) | BigInt(bits.getUint32(4));
+  const mantissa = exponent === 0 ? fraction : fraction | (1n << 52n);
+  return { level: 0, numerator: float < 0 ? -mantissa : mantissa, two: Math.max(exponent, 1) - 1075, ten: 0 };
 }
 
 function compareExact(x: Exact, y: Exact): number {

@@ -4,6 +4,7 @@ import { encodeDoc, MAX_DOCUMENT_BYTES } from './codec.ts';
 import { CommandFailure, DuplicateKeyFailure } from './failure.ts';
 import type { Entries, Index, IndexEntry } from './index-entries.ts';
 import { combinationsOf, documentKey, entriesOf, idInUniqueValue } from './index-entries.ts';
+import { immutableId } from './update.ts';
 import { describeValue } from './describe.ts';
 import type { Storage } from './storage.ts';
 import { sealBytes } from './storage.ts';
@@ -33,11 +34,12 @@ export function insertDoc(storage: Storage, catalog: Catalog, collection: Collec
 
 /** Replaces a stored document by its changed form; false when nothing differs. Throws 66 for a changed `_id`, 11000. */
 export function replaceDoc(storage: Storage, catalog: Catalog, collection: Collection, idBytes: Buffer, oldBytes: Buffer, oldDoc: Doc, changed: Doc): boolean {
+  if (!changed.has('_id')) throw immutableId();
   const doc = withIdFirst(changed);
   const bytes = encodeChecked(doc);
   if (bytes.equals(oldBytes)) return false;
   const key = documentKey(collection.id, doc.get('_id') as Value);
-  if (!key.subarray(4).equals(idBytes)) throw new CommandFailure(66, "Performing an update on the path '_id' would modify the immutable field '_id'");
+  if (!key.subarray(4).equals(idBytes)) throw immutableId();
   const all = secondary(collection).map((index) => ({ index, before: entriesOf(index, oldDoc, idBytes), found: entriesOf(index, doc, idBytes) }));
   for (const { index, found } of all) checkUnique(storage, collection, index, found.entries, idBytes, doc);
   storage.put(key, sealBytes(bytes));

@@ -167,6 +167,8 @@ export class KeyWriter {
     if (value instanceof PointerValue) {
       this.byte(TAG.pointer);
       this.text(value.namespace);
+      // Keeps the bytes apart from the text's end: 00 FF would read as a zero inside the text.
+      this.byte(1);
       return this.raw(value.bytes);
     }
     if (value instanceof CodeValue) {
@@ -380,7 +382,7 @@ export class KeyReader {
         return this.skipText(flip);
       case TAG.pointer:
         this.skipText(flip);
-        this.at += 12;
+        this.at += 13;
         return;
       case TAG.code:
         return this.skipText(flip);

@@ -49,7 +49,7 @@ export function naturalOrder(value: Value | undefined): Value | undefined {
 
 /** The bytes a document is sorted by: of an array ascending its least value, descending its greatest. */
 export function sortKeyOf(sort: readonly SortKey[], doc: Doc): Buffer {
-  const rows = combinationsOf(sort, doc, []);
+  const rows = rowsOf(sort, doc);
   let best: Buffer | undefined;
   for (const row of rows) {
     writer.reset();
@@ -58,6 +58,15 @@ export function sortKeyOf(sort: readonly SortKey[], doc: Doc): Buffer {
     if (best === undefined || Buffer.compare(key, best) < 0) best = key;
   }
   return best as Buffer;
+}
+
+function rowsOf(sort: readonly SortKey[], doc: Doc): (Value | undefined)[][] {
+  try {
+    return combinationsOf(sort, doc, []);
+  } catch (error) {
+    if (error instanceof CommandFailure && error.code === 171) throw badValue('cannot sort with keys that are parallel arrays');
+    throw error;
+  }
 }
 
 /**
