@@ -1,9 +1,8 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { FastifyInstance } from 'fastify';
-import { createTelegramChannel, type TelegramChannel } from './channels/telegram/adapter.ts';
 import { keepSecret, secretsOf, type Config } from './config.ts';
 import { startTimetable, type Timetable } from './cron.ts';
 import { createHandle, type Handle } from './dialog/handle.ts';
@@ -22,17 +21,15 @@ import { createMetrics } from './http/metrics.ts';
 import { createServer, type Readiness } from './http/server.ts';
 import { serveAssets } from './http/assets.ts';
 import { serveUploads, type UploadDesk } from './http/upload.ts';
-import { serveTelegramWebhook, telegramWebhookPath } from './http/telegram-webhook.ts';
 import { createLog } from './log.ts';
 import { drawChart, drawCode } from './pictures.ts';
 import type { Channel, Core, Log, Store, Text, Timing } from './ports.ts';
 import { resumeBroadcasts } from './services/broadcasts.ts';
-import { linkForDocument } from './services/links.ts';
-import { offerNumbers } from './services/offers.ts';
 import { createSender, type Sender } from './services/outbox.ts';
 import { tick } from './services/reminders.ts';
 import { openDownload, openUpload, takeUpload } from './services/uploads.ts';
 import { openStore } from './store/store.ts';
+import { buildSwitchboard, type Switchboard } from './switchboard.ts';
 import { createText } from './text.ts';
 
 /** A clock that runs on from wherever it is set; a rehearsal's distance to the real time is the same for stamps that channels give. */
@@ -73,7 +70,7 @@ export interface House {
   log: Log;
   clock: MovableClock;
   channels: Map<ChannelName, Channel>;
-  telegram: TelegramChannel | null;
+  switchboard: Switchboard;
   /** Closes the store and, where it is ours, the embedded engine. */
   close(): Promise<void>;
 }
@@ -123,32 +120,9 @@ export async function openHouse(config: Config, log: Log = createLog({ level: co
     random: (bytes) => randomBytes(bytes),
     wakeOutbox: () => {},
   };
-  const telegram = await buildTelegram(config, core, text);
-  if (telegram) channels.set('telegram', telegram);
-  return { config, core, text, log, clock, channels, telegram, close };
-}
-
-async function buildTelegram(config: Config, core: Core, text: Text): Promise<TelegramChannel | null> {
-  if (!config.telegram) return null;
-  const { token, apiRoot, receiving } = config.telegram;
-  const nameKey = `telegram/username/${createHash('sha256').update(token).digest('hex').slice(0, 12)}`;
-  return createTelegramChannel({
-    token, apiRoot, log: core.log, sendRate: config.sendRate,
-    webhook: receiving.kind === 'webhook' ? { url: `${config.publicUrl}${telegramWebhookPath}`, secret: receiving.secret } : null,
-    commands: menuOf(text),
-    offer: (chat, choices) => offerNumbers(core, 'telegram', chat, choices),
-    linkFor: (chat, document) => linkForDocument(core, 'telegram', chat, document),
-    username: await core.store.settings.get<string>(nameKey),
-    onUsername: (username) => void core.store.settings.set(nameKey, username).catch((error: unknown) => core.log.warn('telegram name not kept', { error })),
-    // The real time: stamps of a rehearsal are moved where messages are taken in.
-    clock: () => new Date(),
-  });
-}
-
-/** The slash menu: every command that says what it is for. */
-function menuOf(text: Text): { name: string; description: { vi: string; en: string } }[] {
-  const names = new Set(dialogParts.flatMap((part) => part.commands ?? []).map((command) => command.name));
-  return [...names].filter((name) => text.has(`commands.${name}`)).map((name) => ({ name, description: { vi: text.say('vi', `commands.${name}`), en: text.say('en', `commands.${name}`) } }));
+  const switchboard = await buildSwitchboard({ config, core, text, moved: clock.moved });
+  for (const channel of switchboard.channels) channels.set(channel.name, channel);
+  return { config, core, text, log, clock, channels, switchboard, close };
 }
 
 /** A running service. */
@@ -197,7 +171,7 @@ export async function startHouse(house: House, extras: ServiceExtras = {}): Prom
   async function stopAll(): Promise<void> {
     await Promise.allSettled([...house.channels.values()].map((channel) => channel.stop()));
     await timetable?.stop();
-    await Promise.race([handle.idle(), new Promise((resolve) => setTimeout(resolve, 5000).unref())]);
+    await Promise.race([handle.stop(), new Promise((resolve) => setTimeout(resolve, 5000).unref())]);
     await Promise.allSettled(senders.map((sender) => sender.stop()));
     await app?.close();
     await house.close();
@@ -207,11 +181,11 @@ export async function startHouse(house: House, extras: ServiceExtras = {}): Prom
     app = await createServer({
       log,
       checks: { store: async () => (await core.store.ping(), { ok: true, detail: 'ok' }), ...Object.fromEntries([...house.channels.values()].map((channel) => [channel.name, () => readinessOf(channel, senders)])) },
-      metrics: createMetrics(measuresOf(core, senders)),
+      metrics: createMetrics(measuresOf(house, senders)),
       routes: [
         serveAssets,
         (app) => serveUploads(app, uploadDesk(house)),
-        ...(house.telegram && config.telegram?.receiving.kind === 'webhook' ? [webhookRoute(house.telegram, config.telegram.receiving.secret, log)] : []),
+        ...house.switchboard.routes,
         ...(extras.routes?.(service) ?? []),
       ],
     });
@@ -238,18 +212,16 @@ export function uploadDesk({ core, text, log }: Pick<House, 'core' | 'text' | 'l
   };
 }
 
-function webhookRoute(telegram: TelegramChannel, secret: string, log: Log): (app: FastifyInstance) => Promise<void> {
-  return (app) => serveTelegramWebhook(app, { secret, receive: (update) => telegram.receive(update), log });
-}
-
 function readinessOf(channel: Channel, senders: readonly Sender[]): Readiness {
   const health = channel.health();
   const sender = senders.map((each) => each.state()).find((state) => state.channel === channel.name);
   return { ok: health.ok && sender?.circuit !== 'open', detail: `${health.detail}; sending: ${sender?.circuit ?? 'off'}${sender?.active === false ? ' (another process)' : ''}` };
 }
 
-function measuresOf(core: Core, senders: readonly Sender[]): Parameters<typeof createMetrics>[0] {
+function measuresOf({ core, switchboard }: House, senders: readonly Sender[]): Parameters<typeof createMetrics>[0] {
+  const quota = switchboard.zaloBotQuota;
   return [
+    ...(quota ? [{ name: 'dondoc_quota_used', help: 'Messages of this month, and how many there are', labels: ['channel', 'figure'], read: async () => [{ labels: { channel: 'zalo-bot', figure: 'used' }, value: await quota.used() }, { labels: { channel: 'zalo-bot', figure: 'limit' }, value: quota.limit }] }] : []),
     { name: 'dondoc_outbox_rows', help: 'Rows of the outbox by state', labels: ['state'], read: async () => Object.entries(await core.store.outbox.counts()).map(([state, value]) => ({ labels: { state }, value })) },
     { name: 'dondoc_sent_answers', help: 'Answers of channels since the start', labels: ['channel', 'answer'], read: async () => senders.flatMap((sender) => Object.entries(sender.state().answers).map(([answer, value]) => ({ labels: { channel: sender.state().channel, answer }, value }))) },
     { name: 'dondoc_sender_failures', help: 'Failures of a channel in a row', labels: ['channel'], read: async () => senders.map((sender) => ({ labels: { channel: sender.state().channel }, value: sender.state().failures })) },

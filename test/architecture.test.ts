@@ -21,6 +21,7 @@ const rooms: Record<string, { rooms: string[]; libraries: string[] }> = {
   'config.ts': { rooms: ['domain', 'ports.ts'], libraries: ['zod'] },
   'log.ts': { rooms: ['ports.ts'], libraries: ['pino'] },
   'bench': { rooms: ['*'], libraries: ['zod', 'lmdb', 'bson', 'mongoose', 'fastify', 'grammy', '@grammyjs/auto-retry', '@grammyjs/transformer-throttler'] },
+  'switchboard.ts': { rooms: ['*'], libraries: ['fastify'] },
   'house.ts': { rooms: ['*'], libraries: ['fastify'] },
   'main.ts': { rooms: ['*'], libraries: [] },
   'demo.ts': { rooms: ['*'], libraries: [] },

@@ -63,3 +63,6 @@ export async function openRemoteFile(file: FileRef, rules: RemoteFileRules): Pro
   body.on('error', () => checked.destroy(new Error('download: broken off')));
   return body.pipe(checked);
 }
+
+/** Where Zalo keeps what people send. */
+export const zaloFileHosts: readonly string[] = ['zdn.vn', 'zadn.vn', 'zalo.me', 'zaloapp.com', 'zaloplatforms.com'];

@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Log } from '../ports.ts';
+import { sameSecret } from './secret.ts';
 
 /** What the webhook is served from. */
 export interface TelegramWebhook {
@@ -35,10 +35,4 @@ export async function serveTelegramWebhook(app: FastifyInstance, { secret, log, 
     }
     return reply.code(200).send({ ok: true });
   });
-}
-
-/** Compares in a time that tells nothing about where two secrets differ, nor how long they are. */
-function sameSecret(shown: string | string[] | undefined, secret: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return typeof shown === 'string' && timingSafeEqual(digest(shown), digest(secret));
 }

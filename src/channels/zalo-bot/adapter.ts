@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Choice, Incoming } from '../../domain/message.ts';
 import type { Capabilities, Channel, Log, Outgoing, Sent } from '../../ports.ts';
 import { degrade } from '../degrade.ts';
-import { openRemoteFile } from '../remote-file.ts';
+import { openRemoteFile, zaloFileHosts } from '../remote-file.ts';
 import { createZaloBotClient, type CallFailure } from './client.ts';
 import { parseZaloBotUpdate } from './update.ts';
 
@@ -189,6 +189,3 @@ export function createZaloBotChannel(settings: ZaloBotSettings): ZaloBotChannel 
     },
   };
 }
-
-/** Where Zalo keeps what people send. */
-export const zaloFileHosts: readonly string[] = ['zdn.vn', 'zadn.vn', 'zalo.me', 'zaloapp.com', 'zaloplatforms.com'];

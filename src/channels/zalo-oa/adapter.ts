@@ -28,7 +28,6 @@ type Document = NonNullable<Outgoing['document']>;
 /** What the Official Account's channel is built from. */
 export interface ZaloOaSettings {
   apiRoot: string;
-  templateRoot: string;
   tokens: TokenKeeper;
   budget: Budget;
   /** Approved template by notice kind. */
@@ -49,6 +48,8 @@ export interface ZaloOaSettings {
 export interface ZaloOaChannel extends Channel {
   /** Takes one event. Resolves once it is stored or could never be; rejects when it could not be stored. */
   receive(event: unknown): Promise<void>;
+  /** Told whether an event's signature was right: a wrong key is shown in `health`, for Zalo drops every event then without a word. */
+  noteSignature(right: boolean): void;
   /** Reads what was typed while we were away, as far as Zalo keeps it. Answers how many messages were handed over. */
   catchUp(): Promise<number>;
   /** What the account may do now, for `dondoc zalo status`. */
@@ -232,6 +233,10 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
       if (token !== null) void track(catchUp().catch((error: unknown) => log.warn('zalo-oa.catch-up-failed', { error: error instanceof Error ? error.name : 'unknown' })));
     },
     receive,
+    noteSignature(right) {
+      if (!right) health = { ok: false, detail: 'events arrive with a wrong signature: check ZALO_OA_SECRET_KEY' };
+      else if (!health.ok && handle) health = { ok: true, detail: 'webhook' };
+    },
     catchUp,
     reach,
     send: (chat, outgoing) => track(send(chat, outgoing)),
