@@ -34,7 +34,10 @@ function paired(turn: Turn): PersonTurn {
 }
 
 async function offerTexts(turn: PersonTurn, rest: string): Promise<Reply> {
-  const texts = (await listDuties(turn.core, turn.person)).filter(({ assignment, obligation }) => obligation.deliverable === 'text' && assignment.state !== 'accepted' && assignment.state !== 'waived');
+  const all = (await listDuties(turn.core, turn.person)).filter(({ assignment, obligation }) => obligation.deliverable === 'text' && assignment.state !== 'accepted' && assignment.state !== 'waived');
+  // The focus task is meant; what is written for a day to act on is reached by the list of duties, unless there is nothing else.
+  const tasks = all.filter(({ assignment }) => assignment.day === null);
+  const texts = tasks.length > 0 ? tasks : all;
   const [only] = texts;
   if (!only) throw new Refusal('nothing-open');
   if (texts.length === 1) return rest === '' ? askText(turn, only.assignment.id) : takeText(turn, only.assignment.id, rest);

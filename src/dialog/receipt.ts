@@ -3,7 +3,7 @@ import { daysBetween } from '../domain/calendar.ts';
 import type { Reply } from '../domain/message.ts';
 import { declaredBackLimit, type KeptFile } from '../domain/submission.ts';
 import { viewSubmission, type HandedIn } from '../services/submissions.ts';
-import { titleOfDuty, verdictOfDuty, type Speaker } from './duty.ts';
+import { stateOfDuty, titleOfDuty, verdictOfDuty, type Speaker } from './duty.ts';
 import { button, shorten } from './screen.ts';
 import type { DialogPart, PersonTurn } from './turn.ts';
 
@@ -29,7 +29,8 @@ export function receiptReply(turn: PersonTurn, handed: HandedIn, before: string 
   const first = handed.repeat ? turn.say('receipt.again') : before;
   const mayWithdraw = submission.withdrawnAt === null && (assignment.state === 'submitted' || assignment.state === 'returned');
   const choices = [button(turn.say('receipt.view'), 'viec', assignment.id, 'm'), ...(mayWithdraw ? [button(turn.say('receipt.withdraw'), 'rut', assignment.id, assignment.version)] : [])];
-  return { text: [first, ...receiptLines(turn, handed)].filter((line) => line !== null).join('\n'), choices: [choices] };
+  const returned = handed.repeat && assignment.state === 'returned' ? stateOfDuty(turn, handed) : null;
+  return { text: [first, ...receiptLines(turn, handed), returned].filter((line) => line !== null).join('\n'), choices: [choices] };
 }
 
 /** The receipt in words alone, for a page. */

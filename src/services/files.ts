@@ -64,7 +64,7 @@ export function documentOf(file: KeptFile): OutgoingDocument {
  */
 export function cleanFileName(name: string): string {
   const last = name.normalize('NFC').split(/[/\\]/).at(-1) ?? '';
-  const visible = last.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}]+/gu, '').replace(/\s+/g, ' ').replace(/^[.\s]+|[.\s]+$/g, '');
+  const visible = last.replace(/\s+/g, ' ').replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}]+/gu, '').replace(/ +/g, ' ').replace(/^[.\s]+|[.\s]+$/g, '');
   if (visible === '') return 'file';
   if (visible.length <= nameLimit) return visible;
   const ending = /\.[\p{L}\p{N}]{1,8}$/u.exec(visible)?.[0] ?? '';

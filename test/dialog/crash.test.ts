@@ -45,8 +45,8 @@ function dieAt(store: Store, nth: number): { writes: () => number; revive: () =>
 
 interface Scenario {
   /** Everything before the message that is cut off. */
-  before(): Promise<Actor>;
-  message(actor: Actor): Promise<unknown>;
+  before: () => Promise<Actor>;
+  message: (actor: Actor) => Promise<unknown>;
 }
 
 /** What is left in the store, and what the person is told, without what may differ between two runs. */
