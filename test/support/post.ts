@@ -101,12 +101,12 @@ export async function openPost(options: { channels?: Partial<Record<ChannelName,
   return post;
 }
 
-/** People `p0`, `p1`, … each with an address `c0`, `c1`, … on the channel. */
-export async function addPeople(store: Store, count: number, channel: ChannelName = 'telegram'): Promise<string[]> {
+/** People `p0`, `p1`, … each with an address on the channel: `c0`, `c1`, … unless said otherwise. */
+export async function addPeople(store: Store, count: number, channel: ChannelName = 'telegram', chatOf = (index: number): string => `c${index}`): Promise<string[]> {
   const ids: string[] = [];
   for (let index = 0; index < count; index += 1) {
     const { id: _id, ...person } = buildPerson(`p${index}`);
-    ids.push((await store.people.create({ ...person, addresses: [{ channel, id: `c${index}`, lastAt: person.consent.at, state: 'active', reason: null }] })).id);
+    ids.push((await store.people.create({ ...person, addresses: [{ channel, id: chatOf(index), lastAt: person.consent.at, state: 'active', reason: null }] })).id);
   }
   return ids;
 }
