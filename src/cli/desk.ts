@@ -6,6 +6,7 @@ import type { Mistake } from '../domain/mistake.ts';
 import { readHolidays } from '../files/holidays.ts';
 import { readLevels } from '../files/levels.ts';
 import type { Level } from '../domain/unit.ts';
+import type { House } from '../house.ts';
 import type { Core, Text } from '../ports.ts';
 import { createText } from '../text.ts';
 import { CliFailure, exitCodes } from './exit.ts';
@@ -30,15 +31,20 @@ export async function openDesk(): Promise<Desk> {
   return { config, calendar, levels: await readLevels(config.levelsFile ?? undefined), text, say, sayMistake: (mistake) => say(mistake.key, mistake.params) };
 }
 
-/** Opens the core for one command and closes it again, whatever happens in between. */
-export async function withCore<T>(desk: Desk, run: (core: Core) => Promise<T>): Promise<T> {
+/** Opens the house for one command and closes it again, whatever happens in between. Nothing in it runs. */
+export async function withHouse<T>(desk: Desk, run: (house: House) => Promise<T>): Promise<T> {
   const { openHouse } = await import('../house.ts');
-  const { core, close } = await openHouse(desk.config);
+  const house = await openHouse(desk.config);
   try {
-    return await run(core);
+    return await run(house);
   } finally {
-    await close();
+    await house.close();
   }
+}
+
+/** The same for a command that needs the core only. */
+export async function withCore<T>(desk: Desk, run: (core: Core) => Promise<T>): Promise<T> {
+  return withHouse(desk, ({ core }) => run(core));
 }
 
 /** The bytes of a file an operator named. A file that is not there is wrong use. */

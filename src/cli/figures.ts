@@ -3,7 +3,7 @@ import { Refusal } from '../domain/refusal.ts';
 import { currentPlan } from '../services/current-plan.ts';
 import { overdueJson, streamOverdue } from '../services/overdue.ts';
 import { planFigures } from '../services/stats.ts';
-import { openDesk, putOut, putRows, tableLine, withCore } from './desk.ts';
+import { openDesk, putOut, putRows, tableLine, withCore, withHouse } from './desk.ts';
 
 /** `dondoc overdue`: who is late, and whether we really reached them. */
 export async function printOverdue(options: { plan?: string; unit?: string; obligation?: string; json?: boolean }): Promise<void> {
@@ -37,8 +37,13 @@ export async function printStats(options: { plan?: string; json?: boolean }): Pr
 /** `dondoc outbox`: how many messages stand where. */
 export async function printOutbox(options: { json?: boolean }): Promise<void> {
   const desk = await openDesk();
-  const { pending, sending, sent, unknown, dead } = await withCore(desk, (core) => core.store.outbox.counts());
-  const counts = { pending, sending, sent, unknown, dead };
-  if (options.json) await putOut(JSON.stringify(counts));
-  else for (const [state, count] of Object.entries(counts)) await putOut(tableLine([state, count]));
+  await withHouse(desk, async ({ core, switchboard }) => {
+    const { pending, sending, sent, unknown, dead } = await core.store.outbox.counts();
+    const quota = switchboard.zaloBotQuota;
+    const used = quota ? { quota: { channel: 'zalo-bot', used: await quota.used(), limit: quota.limit } } : {};
+    const counts = { pending, sending, sent, unknown, dead };
+    if (options.json) await putOut(JSON.stringify({ ...counts, ...used }));
+    else for (const [state, count] of Object.entries(counts)) await putOut(tableLine([state, count]));
+    if (!options.json && used.quota) await putOut(tableLine([used.quota.channel, `${used.quota.used}/${used.quota.limit}`]));
+  });
 }

@@ -12,6 +12,7 @@ import { printOutbox, printOverdue, printStats } from './figures.ts';
 import { checkPlanFile, loadPlanFile } from './plan.ts';
 import { runDemo, runService } from './service.ts';
 import { importUnitSheet } from './units.ts';
+import { loginZalo, printZaloStatus } from './zalo.ts';
 
 /**
  * Runs one command and answers its exit code. Data goes to stdout, words to stderr.
@@ -58,6 +59,9 @@ function createProgram(): Command {
   program.command('backup <folder>').description('a consistent copy of the embedded database, also while the service runs').action(backUp);
   program.command('restore <folder>').description('a backup into an empty DATA_DIR').action(restore);
   program.command('bench [names...]').description(`the benchmarks, one JSON line for each figure: ${benchNames.join(', ')}`).option('--scale <n>', '1: full size', '1').option('--only <part>', 'only the parts whose name holds this').action(runBenches);
+  const zalo = program.command('zalo').description('the Zalo Official Account');
+  zalo.command('login').description('put the first pair of tokens: from the environment, or pasted').option('--paste', 'ask for the refresh token').action(loginZalo);
+  zalo.command('status').description('what the account may do now').option('--json', 'one JSON object on stdout').action(printZaloStatus);
   for (const command of allCommands(program)) {
     // A group without a command is wrong use, and so is a word too many.
     command.exitOverride().allowExcessArguments(false).showHelpAfterError();
