@@ -266,3 +266,18 @@ describe('two chairs of one unit', () => {
     expect(second.news().join('\n')).toMatch(/Hoa[^]*a\.pdf/);
   });
 });
+
+describe('where there are no buttons', () => {
+  test('the question is answered by a number, an old number still means what it meant, and a number that was asked for stays a number', async () => {
+    const channels = { 'zalo-bot': { buttons: 0 } };
+    house = await openHouse({ plan: planSchema.parse({ ...plan, obligations: [study, half, { ...half, key: 'hoc-tap', title: words('Học tập'), deliverable: 'confirmation', due: { in: '2024-03' } }] }), channels });
+    const chair = await house.pair('Hoa', 'chair', 'LDLD-PT');
+    const [first = ''] = await chair.sends({ name: 'a.pdf', bytes: pdfFile('1') });
+    const number = /(\d+)\D*Báo cáo 6 tháng\s*$/m.exec(first.slice(first.lastIndexOf('Báo cáo học tập')))?.[1] ?? '';
+    await chair.sends({ name: 'b.pdf', bytes: pdfFile('2') });
+    expect((await chair.says(number))[0]).toMatch(/Báo cáo 6 tháng[^]*a\.pdf/);
+    await chair.says('/xacnhan');
+    await chair.says('28/3');
+    expect((await chair.says(number))[0]).toContain(`Số người tham gia: ${number}`);
+  });
+});
