@@ -1,4 +1,5 @@
 import type { Choice } from '../domain/message.ts';
+import { hasRole, unitsOf } from '../domain/person.ts';
 import { readDigest, readStaffDigest, type DigestContents } from '../services/digest-contents.ts';
 import { titleOf } from '../services/scopes.ts';
 import { countWords, overdueChoice, reachWords } from './overdue.ts';
@@ -11,6 +12,8 @@ const shownRows = 4;
 export const digestDialog: DialogPart = {
   notices: {
     async 'digest'(notice, to) {
+      // Somebody else took over the unit meanwhile.
+      if (!unitsOf(to.person, 'chair').includes(notice.unit)) return null;
       const contents = await readDigest(to.core, notice.unit, notice.day, shownRows);
       const [first] = contents;
       if (!first) return null;
@@ -18,6 +21,7 @@ export const digestDialog: DialogPart = {
       return { text: lines.join('\n'), choices: contents.map((content) => [overdueChoice(to.say('digest.open', { plan: content.plan.plan }), { plan: content.plan, obligation: null }, content.unit)]) };
     },
     async 'staff-digest'(notice, to) {
+      if (!hasRole(to.person, 'staff')) return null;
       const contents = await readStaffDigest(to.core, notice.day);
       if (!contents) return null;
       const { plan, root, overdue, fresh, reviews, extensions } = contents;

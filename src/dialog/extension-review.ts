@@ -1,6 +1,7 @@
 import { localDateSchema } from '../domain/calendar.ts';
 import { readDay } from '../domain/day.ts';
 import type { Choice, Reply } from '../domain/message.ts';
+import { hasRole } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Draft } from '../ports.ts';
 import { currentPlan } from '../services/current-plan.ts';
@@ -38,7 +39,7 @@ export const extensionReviewDialog: DialogPart = {
       const found = await readDelivered(to.core, notice.assignment);
       const asked = found?.assignment.asked;
       // Decided meanwhile by a colleague, or asked anew for another day: this one is not true any more.
-      if (!found || !asked || asked.lastDay !== notice.lastDay) return null;
+      if (!found || !asked || asked.lastDay !== notice.lastDay || !hasRole(to.person, 'staff')) return null;
       const plan = await currentPlan(to.core, found.assignment.plan);
       return {
         text: [

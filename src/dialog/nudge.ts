@@ -1,5 +1,6 @@
 import { shortRef } from '../domain/choice.ts';
 import type { Reply } from '../domain/message.ts';
+import { unitsOf } from '../domain/person.ts';
 import { obligationOf } from '../domain/plan.ts';
 import type { Unit } from '../domain/unit.ts';
 import { currentPlan } from '../services/current-plan.ts';
@@ -32,6 +33,8 @@ export const nudgeDialog: DialogPart = {
       const found = await readDelivered(to.core, notice.assignment);
       if (!found || (found.assignment.state !== 'open' && found.assignment.state !== 'returned')) return null;
       const { assignment, unit } = found;
+      // Somebody else took over the unit meanwhile: it is theirs to hear.
+      if (!unitsOf(to.person, 'chair').includes(unit.code)) return null;
       const plan = await currentPlan(to.core, assignment.plan);
       const obligation = obligationOf(plan, assignment.obligation);
       if (!obligation) return null;

@@ -217,6 +217,15 @@ describe('the office', () => {
     expect((await staff.presses(`#bc:${id}:0`))[0]).toContain('không gửi vì không còn cần');
   });
 
+  test('a nudge waits for nobody who gave the unit away meanwhile', async () => {
+    const chair = await house.pair('chủ tịch', 'chair', 'CS-01');
+    await staff.presses(`#nhac:${(await dutyOf('CS-01', 'hoc-tap')).id}`);
+    await house.store.people.removeRole((await chair.person())?.id ?? '', 'chair', 'CS-01');
+    chair.news();
+    await house.deliver();
+    expect(chair.news()).toEqual([]);
+  });
+
   test('/thongbao shows text and number of people first, sends once, and tells the progress', async () => {
     const chairs = [await house.pair('chủ tịch 1', 'chair', 'CS-01'), await house.pair('chủ tịch 2', 'chair', 'CS-03')];
     for (const chair of chairs) chair.news();
