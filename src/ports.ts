@@ -101,6 +101,8 @@ export interface Channel {
   readonly name: ChannelName;
   readonly capabilities: Capabilities;
   readonly pacing: Pacing;
+  /** How long after a person's last word they can be written to without a template, in milliseconds; undefined: always. */
+  readonly windowMs?: number;
   /** Begins to receive. `handle` resolves once the message is stored: only then may it be acknowledged. */
   start(handle: (incoming: Incoming) => Promise<void>): Promise<void>;
   /** Whether that address may be written to at that moment with a notice of that kind (undefined: a free text). */

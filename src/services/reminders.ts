@@ -8,6 +8,7 @@ import type { Core, Page } from '../ports.ts';
 import { closeUnits } from './closures.ts';
 import { sendDigests } from './digests.ts';
 import { notify, type NoticeRequest } from './notify.ts';
+import { keepWindows } from './windows.ts';
 
 /** What one look at the clock did. */
 export interface TickReport {
@@ -32,6 +33,7 @@ export async function tick(core: Core): Promise<TickReport> {
   let reminders = 0;
   for (const wave of waves) reminders += await sendWave(core, wave, now);
   const digests = await sendDigests(core, now);
+  await keepWindows(core, now);
   if (waves.length > 0) core.log.info('reminders', { waves: waves.length, reminders, digests });
   return { waves: waves.length, reminders, digests, voided };
 }

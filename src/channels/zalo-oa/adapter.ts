@@ -221,6 +221,8 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
   return {
     name: 'zalo-oa',
     capabilities: zaloOaCapabilities,
+    // Where nothing may be spent only the free part of the window is open.
+    windowMs: budget.limit >= paidMessageCost ? openWindowMs : freeWindowMs,
     // 4,000 requests a minute over all; some room is left for uploads and token checks.
     pacing: { perSecond: 50, perChatPerSecond: 1, chatBurst: 3, perGroupMinute: 20, isGroup: () => false },
     async start(handler) {

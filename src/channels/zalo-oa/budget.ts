@@ -3,6 +3,8 @@ import type { Clock, SettingStore } from '../../ports.ts';
 
 /** Money spent on messages today, by price class, with the cap the operator set. All sums are đồng. */
 export interface Budget {
+  /** The cap of a day. */
+  limit: number;
   /** Whether that much may still be spent today; answered from memory, for a quick look before sending. */
   allows(cost: number): boolean;
   /** Takes the money before the call, so that several processes together never pass the cap; false when it is used up. */
@@ -30,6 +32,7 @@ export function createBudget(options: { limit: number; settings: SettingStore; c
   const today = () => (calendar.dayOf(clock()) === day ? sum : 0);
 
   return {
+    limit,
     allows: (cost) => cost === 0 || today() + cost <= limit,
     async take(priceClass, cost) {
       if (cost === 0) return true;
