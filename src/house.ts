@@ -170,8 +170,9 @@ export async function startHouse(house: House, extras: ServiceExtras = {}): Prom
 
   async function stopAll(): Promise<void> {
     await Promise.allSettled([...house.channels.values()].map((channel) => channel.stop()));
+    const answered = handle.stop();
     await timetable?.stop();
-    await Promise.race([handle.stop(), new Promise((resolve) => setTimeout(resolve, 5000).unref())]);
+    await Promise.race([answered, new Promise((resolve) => setTimeout(resolve, 5000).unref())]);
     await Promise.allSettled(senders.map((sender) => sender.stop()));
     await app?.close();
     await house.close();

@@ -35,6 +35,8 @@ export interface Handle {
   resume(): Promise<void>;
   /** Resolves when nothing is in hand. */
   idle(): Promise<void>;
+  /** Begins nothing new and resolves when what is being answered is answered; the rest stays in the inbox for the next start. */
+  stop(): Promise<void>;
 }
 
 interface Job {
@@ -42,7 +44,7 @@ interface Job {
   incoming: Incoming;
   /** Whether it is stored and still to be done. Never rejects. */
   ready: Promise<boolean>;
-  /** Told when it is no longer in hand. */
+  /** Told when it is no longer in hand, or will not be. */
   finished?(): void;
 }
 
@@ -62,6 +64,7 @@ export function createHandle(options: HandleOptions): Handle {
   const inHand = new Set<string>();
   const idlers: (() => void)[] = [];
   let running = 0;
+  let stopping = false;
 
   function enqueue(job: Job): void {
     const address = addressKey(job.incoming.channel, job.incoming.chat);
@@ -77,7 +80,7 @@ export function createHandle(options: HandleOptions): Handle {
   }
 
   function startWaiting(): void {
-    while (running < concurrency) {
+    while (running < concurrency && !stopping) {
       const address = waiting.shift();
       if (address === undefined) return;
       running += 1;
@@ -99,7 +102,7 @@ export function createHandle(options: HandleOptions): Handle {
     else queues.delete(address);
     running -= 1;
     startWaiting();
-    if (queues.size === 0) for (const done of idlers.splice(0)) done();
+    if (isIdle()) for (const done of idlers.splice(0)) done();
   }
 
   async function handleJob(job: Job): Promise<void> {
@@ -192,8 +195,12 @@ export function createHandle(options: HandleOptions): Handle {
     if ((await core.store.outbox.put([answerRow(`answer/${key}/error`, { kind: 'answer', reply: { text: said } }, to, core.clock())])) > 0) core.wakeOutbox();
   }
 
+  function isIdle(): boolean {
+    return stopping ? running === 0 : queues.size === 0;
+  }
+
   async function idle(): Promise<void> {
-    if (queues.size > 0) await new Promise<void>((resolve) => idlers.push(resolve));
+    if (!isIdle()) await new Promise<void>((resolve) => idlers.push(resolve));
   }
 
   return {
@@ -212,6 +219,7 @@ export function createHandle(options: HandleOptions): Handle {
     async resume() {
       let after: string | null = null;
       for (;;) {
+        if (stopping) return;
         const rows = await core.store.inbox.pending(resumePage, after);
         const left = rows.filter((row) => !inHand.has(row.key));
         const finished = left.map(({ key, incoming }) => new Promise<void>((resolve) => enqueue({ key, incoming, ready: Promise.resolve(true), finished: resolve })));
@@ -224,6 +232,12 @@ export function createHandle(options: HandleOptions): Handle {
     },
 
     idle,
+    stop() {
+      stopping = true;
+      // Whoever resumes a page waits for its messages: those not begun are not coming.
+      for (const queue of queues.values()) for (const job of queue) job.finished?.();
+      return idle();
+    },
   };
 }
 

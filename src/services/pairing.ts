@@ -224,7 +224,7 @@ async function replaceChairs(core: Core, unit: Unit, successor: Person, hash: st
 export async function keepCodePicture(core: Core, issued: Pick<IssuedCode, 'code' | 'links'>): Promise<OutgoingDocument> {
   const { code, links } = issued;
   const fileId = `qr-${hashCode(core, code).slice(0, 32)}`;
-  const about = { name: `${code}.png`, mime: 'image/png' };
+  const about = { name: 'ma-ghep-noi.png', mime: 'image/png' }; // Not named after the code: codes are kept as hashes only.
   const kept = await core.store.files.describe(fileId);
   if (kept) return { fileId, ...about, size: kept.size };
   const png = await core.drawCode(links[0]?.url ?? `GN ${code}`);

@@ -50,23 +50,51 @@ describe('order', () => {
   });
 
   test('no more people side by side than allowed, and nobody with many messages holds a place', async () => {
-    let now = 0;
-    let most = 0;
-    const order: string[] = [];
     await open();
+    const gate = createGate();
+    const begun: string[] = [];
     const part: DialogPart = { commands: [{ name: 'thu', aliases: [], roles: null, async run(_turn, rest) {
-      now += 1;
-      most = Math.max(most, now);
-      await settled();
-      now -= 1;
-      order.push(rest);
+      begun.push(rest);
+      await gate.wait();
       return { text: rest };
     } }] };
     const handle = createHandle({ core: house.core, text: house.text, parts: [...dialogParts, part], concurrency: 2 });
-    for (const word of ['a1', 'a2', 'a3', 'b1', 'c1', 'd1']) await handle.receive(textFrom(word.slice(0, 1), word, `/thu ${word}`));
+    for (const word of ['a1', 'a2', 'a3', 'b1', 'c1', 'd1']) await house.store.inbox.put(textFrom(word.slice(0, 1), word, `/thu ${word}`));
+    const resumed = handle.resume();
+    while (begun.length < 2) await settled();
+    await settled();
+    expect(begun.toSorted()).toEqual(['a1', 'b1']);
+    gate.open();
+    await resumed;
     await handle.idle();
-    expect(most).toBe(2);
-    expect(order.indexOf('d1')).toBeLessThan(order.indexOf('a3'));
+    expect(begun).toHaveLength(6);
+    expect(begun.indexOf('d1')).toBeLessThan(begun.indexOf('a3'));
+  });
+});
+
+describe('stopping', () => {
+  test('finishes what is in hand, begins nothing new, and leaves the rest to the next start', async () => {
+    const gate = createGate();
+    const begun: string[] = [];
+    await open(withPart({ commands: [{ name: 'thu', aliases: [], roles: null, async run(_turn, rest) {
+      begun.push(rest);
+      if (rest === 'a1') await gate.wait();
+      return { text: rest };
+    } }] }));
+    await house.handle.receive(textFrom('a', 'a1', '/thu a1'));
+    await house.handle.receive(textFrom('a', 'a2', '/thu a2'));
+    while (begun.length === 0) await settled();
+    const resumed = house.handle.resume();
+    const stopped = house.handle.stop();
+    await house.handle.receive(textFrom('b', 'b1', '/thu b1'));
+    gate.open();
+    await Promise.all([stopped, resumed]);
+    expect(begun).toEqual(['a1']);
+    expect((await house.store.inbox.pending(10, null)).map((row) => row.key)).toEqual(['telegram:a2', 'telegram:b1']);
+    house.restart();
+    await house.handle.resume();
+    await house.handle.idle();
+    expect(begun).toEqual(['a1', 'a2', 'b1']);
   });
 });
 
