@@ -3,12 +3,15 @@ import { askExtension, takeSubmission } from '../../src/domain/assignment.ts';
 import type { Attempt } from '../../src/domain/notice.ts';
 import type { Store } from '../../src/ports.ts';
 import { at, buildAssignment, buildOutboxRow, buildPerson, buildPlan, buildPledge, buildSubmission, buildUnit, dueOn } from '../support/builders.ts';
-import { openTestStore, type Explained, type TestStore } from '../support/store.ts';
+import { canExplain, openTestStore, type Explained, type TestStore } from '../support/store.ts';
 
 const plan = '2024';
 const size = 400;
 const now = at('2024-05-20', '09:00');
 const act = { by: 'p1', at: at('2024-05-02') };
+
+/** Skipped, visibly, on a server that does not tell what a query cost. */
+const told = (await canExplain()) ? test : test.skip;
 
 let opened: TestStore;
 let store: Store;
@@ -51,9 +54,9 @@ afterAll(() => opened.close());
 function expectServed(found: readonly Explained[], spare: number): void {
   expect(found.length).toBeGreaterThan(0);
   for (const one of found) {
-    const told = { ...one.examined, returned: one.returned, stages: one.stages, command: JSON.stringify(one.command) };
+    const cost = { ...one.examined, returned: one.returned, stages: one.stages, command: JSON.stringify(one.command) };
     const served = !one.stages.includes('COLLSCAN') && !one.stages.includes('SORT') && one.examined.documents <= one.returned + spare;
-    expect({ served, ...told }).toEqual({ served: true, ...told });
+    expect({ served, ...cost }).toEqual({ served: true, ...cost });
   }
 }
 
@@ -64,7 +67,7 @@ const ask = { priorities: [0, 1, 2, 3, 4], limit: 20, except: { keys: ['k-0'], p
 const drain = async (stream: AsyncIterable<unknown>): Promise<void> => { for await (const _ of stream); };
 const second = async <T>(read: (after: string | null) => Promise<{ next: string | null } & T>): Promise<void> => { await read((await read(null)).next); };
 
-test.each<[name: string, run: (store: Store) => Promise<unknown>, spare?: number]>([
+told.each<[name: string, run: (store: Store) => Promise<unknown>, spare?: number]>([
   ['the overdue list', ({ assignments }) => second((after) => assignments.overdue(late, { after, limit: 10 }))],
   ['the overdue list of one unit and obligation', ({ assignments }) => second((after) => assignments.overdue({ ...late, root: 'H-0', obligation: 'b' }, { after, limit: 3 }))],
   ['the number of overdue ones', ({ assignments }) => assignments.countOverdue(late, 1000)],
@@ -107,7 +110,7 @@ test.each<[name: string, run: (store: Store) => Promise<unknown>, spare?: number
   expectServed(await opened.explain(() => run(store)), spare);
 });
 
-test('figures and counts are answered from the index alone', async () => {
+told('figures and counts are answered from the index alone', async () => {
   const found = await opened.explain(async () => {
     await store.assignments.count(plan, null);
     await store.assignments.count(plan, 'H-3');
@@ -122,7 +125,7 @@ test('figures and counts are answered from the index alone', async () => {
   expect(sums).toHaveLength(8);
 });
 
-test('a page of overdue ones reads as many keys as it shows for each obligation, however many are owed', async () => {
+told('a page of overdue ones reads as many keys as it shows for each obligation, however many are owed', async () => {
   const found = await opened.explain(() => store.assignments.overdue(late, { after: null, limit: 5 }));
   const keys = found.reduce((sum, one) => sum + one.examined.keys, 0);
   // The two dues that have passed, six keys of each of them, five documents of the page: far from the 400 × 3 owed.

@@ -45,6 +45,19 @@ export async function openTestStore(): Promise<TestStore> {
   };
 }
 
+/** Whether the database tells what a query cost; a server that cannot is not asked. */
+export async function canExplain(): Promise<boolean> {
+  const database = await openTestDatabase();
+  const connection = await mongoose.createConnection(database.uri).asPromise();
+  try {
+    const told = await explainOne(connection.getClient().db(connection.name), { find: 'nothing' }).catch(() => null);
+    return told !== null;
+  } finally {
+    await connection.close();
+    await database.stop();
+  }
+}
+
 /** The store keeps its connection to itself; here it is caught on its way out of mongoose, with its commands made visible. */
 async function openWatched(uri: string): Promise<{ store: Store; connection: Connection }> {
   const create = mongoose.createConnection.bind(mongoose) as () => Connection;
