@@ -16,6 +16,8 @@ export interface ServiceProcess {
   log(): string;
   /** Ends it as a power cut would. */
   kill(): Promise<void>;
+  /** Puts it to sleep, as a machine that swaps or a debugger does; false wakes it. */
+  pause(asleep: boolean): void;
   /** Tells it to stop; answers the exit code. */
   stop(): Promise<number | null>;
 }
@@ -36,6 +38,7 @@ export async function startProcess(environment: Record<string, string>): Promise
       child.kill('SIGKILL');
       await ended(child);
     },
+    pause: (asleep) => void child.kill(asleep ? 'SIGSTOP' : 'SIGCONT'),
     async stop() {
       child.kill('SIGTERM');
       return ended(child);
