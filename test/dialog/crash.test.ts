@@ -4,6 +4,7 @@ import type { Store } from '../../src/ports.ts';
 import { buildPlan } from '../support/builders.ts';
 import { openHouse, type Actor, type House } from '../support/house.ts';
 import { pdfFile, pictureFile } from '../support/sample-files.ts';
+import { seat } from '../support/seats.ts';
 
 const words = (vi: string) => ({ vi, en: `${vi} (en)` });
 const levels = { levels: ['cap-tren', 'co-so'] };
@@ -64,9 +65,8 @@ async function endState(actor: Actor): Promise<unknown> {
 }
 
 const pairTwo = async (): Promise<Actor> => {
-  const chair = await house.pair('Hoa', 'chair', 'CS-01');
-  const second = await house.pair('Lan', 'chair', 'LDLD-HT');
-  await house.store.people.addRole((await second.person())?.id ?? '', { role: 'chair', unit: 'CS-01', since: house.now() });
+  const chair = await seat(house, 'Hoa', 'chair', 'CS-01');
+  await seat(house, 'Lan', 'chair', 'CS-01');
   return chair;
 };
 
@@ -84,12 +84,12 @@ const scenarios: Record<string, Scenario> = {
     message: (chair) => chair.sends({ name: '2.png', bytes: pictureFile('png'), album: 'x' }),
   },
   'a file that could be for several is kept': {
-    before: () => house.pair('Hoa', 'chair', 'LDLD-PT'),
+    before: () => seat(house, 'Hoa', 'chair', 'LDLD-PT'),
     message: (chair) => chair.sends({ name: 'a.pdf', bytes: pdfFile() }),
   },
   'a kept file is given to its report': {
     async before() {
-      const chair = await house.pair('Hoa', 'chair', 'LDLD-PT');
+      const chair = await seat(house, 'Hoa', 'chair', 'LDLD-PT');
       await chair.sends({ name: 'a.pdf', bytes: pdfFile() });
       return chair;
     },
@@ -97,7 +97,7 @@ const scenarios: Record<string, Scenario> = {
   },
   'a report is taken back': {
     async before() {
-      const chair = await house.pair('Hoa', 'chair', 'CS-01');
+      const chair = await seat(house, 'Hoa', 'chair', 'CS-01');
       await chair.sends({ name: 'a.pdf', bytes: pdfFile() });
       await chair.presses('Rút lại');
       return chair;
@@ -106,7 +106,7 @@ const scenarios: Record<string, Scenario> = {
   },
   'the number of participants is answered': {
     async before() {
-      const chair = await house.pair('Hoa', 'chair', 'CS-01');
+      const chair = await seat(house, 'Hoa', 'chair', 'CS-01');
       await chair.says('/xacnhan');
       await chair.says('28/3');
       return chair;
@@ -115,7 +115,7 @@ const scenarios: Record<string, Scenario> = {
   },
   'a deed is recorded': {
     async before() {
-      const chair = await house.pair('Hoa', 'chair', 'CS-01');
+      const chair = await seat(house, 'Hoa', 'chair', 'CS-01');
       for (const said of ['/xacnhan', '28/3', '42']) await chair.says(said);
       return chair;
     },
@@ -123,7 +123,7 @@ const scenarios: Record<string, Scenario> = {
   },
   'a pledge is written': {
     async before() {
-      const member = await house.pair('Minh', 'member', 'CS-01');
+      const member = await seat(house, 'Minh', 'member', 'CS-01');
       await member.says('/camket');
       return member;
     },
@@ -131,7 +131,7 @@ const scenarios: Record<string, Scenario> = {
   },
   'a pledge is confirmed': {
     async before() {
-      const member = await house.pair('Minh', 'member', 'CS-01');
+      const member = await seat(house, 'Minh', 'member', 'CS-01');
       await member.says('/camket Tôi sẽ tiết kiệm điện');
       return member;
     },

@@ -6,6 +6,7 @@ import { acceptSubmission, grantExtension, returnSubmission } from '../../src/se
 import { buildPlan, calendar } from '../support/builders.ts';
 import { openHouse, type Actor, type House, type HouseOptions } from '../support/house.ts';
 import { pdfFile } from '../support/sample-files.ts';
+import { seat } from '../support/seats.ts';
 
 const words = (vi: string) => ({ vi, en: `${vi} (en)` });
 const base = { levels: ['co-so'] };
@@ -24,7 +25,7 @@ afterEach(() => house.close());
 
 async function chairOf(unit: string, options: HouseOptions = {}): Promise<Actor> {
   house = await openHouse({ plan, ...options });
-  return house.pair('Hoa', 'chair', unit);
+  return seat(house, 'Hoa', 'chair', unit);
 }
 async function duty(key: string, unit = 'CS-01') {
   const found = (await house.store.assignments.ofUnit(unit, null)).find((assignment) => assignment.obligation === key);
@@ -68,8 +69,7 @@ describe('/trangthai', () => {
 
   test('a chair of several units chooses one, and nobody reads another unit\'s duty', async () => {
     const chair = await chairOf('CS-01');
-    await chair.says(`/start ${await house.issue('chair', 'CS-03')}`);
-    await house.store.people.addRole((await chair.person())?.id ?? '', { role: 'chair', unit: 'CS-03', since: house.now() });
+    await seat(house, 'Hoa', 'chair', 'CS-03');
     const [question] = await chair.says('/trangthai');
     expect(question).toContain('Công đoàn Bệnh viện Hàm Tân: còn 4 việc, quá hạn 1');
     expect((await chair.presses('Công đoàn Bệnh viện Hàm Tân'))[0]).toMatch(/^Việc của Công đoàn Bệnh viện Hàm Tân: còn 4/);
@@ -79,7 +79,7 @@ describe('/trangthai', () => {
 
   test('a member sees the own pledge', async () => {
     house = await openHouse();
-    const member = await house.pair('Minh', 'member', 'CS-01');
+    const member = await seat(house, 'Minh', 'member', 'CS-01');
     expect((await member.says('trang thai'))[0]).toContain('Bản đăng ký cá nhân');
   });
 });
@@ -153,7 +153,7 @@ describe('/nhiemvu', () => {
 describe('/giahan', () => {
   test('asks the office with a day and a reason; the deadline stays until it is decided', async () => {
     const chair = await chairOf('CS-01');
-    const staff = await house.pair('Cán bộ', 'staff', 'LDLD-BT');
+    const staff = await seat(house, 'Cán bộ', 'staff', 'LDLD-BT');
     await chair.says('/giahan bao cao');
     expect((await chair.says('1/5'))[0]).toContain('phải sau ngày 02/5/2024');
     await chair.says('10/5');
@@ -186,9 +186,9 @@ describe('reminders', () => {
 
   test('one that waits is dropped the moment the report is in, or the duty is waived or extended', async () => {
     const chair = await chairOf('CS-01', { at: '2024-04-17T07:59' });
-    const second = await house.pair('Lan', 'chair', 'CS-02');
-    const third = await house.pair('Minh', 'chair', 'CS-03');
-    const fourth = await house.pair('Tâm', 'chair', 'CS-04');
+    const second = await seat(house, 'Lan', 'chair', 'CS-02');
+    const third = await seat(house, 'Minh', 'chair', 'CS-03');
+    const fourth = await seat(house, 'Tâm', 'chair', 'CS-04');
     house.goTo('2024-04-17T08:00');
     await tick(house.core);
     await chair.sends({ name: 'a.pdf', bytes: pdfFile() });
@@ -202,7 +202,7 @@ describe('reminders', () => {
   test('of a returned report names the reason and the day of the correction', async () => {
     const chair = await chairOf('CS-01', { at: '2024-05-08T09:00' });
     await chair.sends({ name: 'a.pdf', bytes: pdfFile() });
-    const staff = await (await house.pair('Cán bộ', 'staff', 'LDLD-BT')).person();
+    const staff = await (await seat(house, 'Cán bộ', 'staff', 'LDLD-BT')).person();
     if (!staff) throw new Error('no staff');
     await returnSubmission(house.core, staff, (await duty('bao-cao')).id, 'Thiếu số liệu', null, house.now());
     await house.deliver();
@@ -219,7 +219,7 @@ describe('decisions', () => {
   test('an extension after a late sending makes it on time: the chair is told, the receipt keeps its number', async () => {
     const chair = await chairOf('CS-01', { at: '2024-05-08T09:00' });
     await chair.sends({ name: 'a.pdf', bytes: pdfFile() });
-    const staff = await (await house.pair('Cán bộ', 'staff', 'LDLD-BT')).person();
+    const staff = await (await seat(house, 'Cán bộ', 'staff', 'LDLD-BT')).person();
     if (!staff) throw new Error('no staff');
     await grantExtension(house.core, staff, (await duty('bao-cao')).id, '2024-05-10', 'Bão lụt', house.now());
     await house.deliver();
@@ -229,7 +229,7 @@ describe('decisions', () => {
   test('one that was overtaken by another is not told', async () => {
     const chair = await chairOf('CS-01', { at: '2024-05-08T21:00' });
     await chair.sends({ name: 'a.pdf', bytes: pdfFile() });
-    const staff = await (await house.pair('Cán bộ', 'staff', 'LDLD-BT')).person();
+    const staff = await (await seat(house, 'Cán bộ', 'staff', 'LDLD-BT')).person();
     if (!staff) throw new Error('no staff');
     const { id } = await duty('bao-cao');
     await acceptSubmission(house.core, staff, id, house.now());

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { openPledges } from '../../src/services/pledges.ts';
 import { tick } from '../../src/services/reminders.ts';
 import { openHouse, type Actor, type House, type HouseOptions } from '../support/house.ts';
+import { seat } from '../support/seats.ts';
 
 let house: House;
 afterEach(() => house.close());
@@ -10,18 +11,15 @@ async function memberOf(unit: string, options: HouseOptions = {}): Promise<Actor
   house = await openHouse(options);
   return join('Minh', unit);
 }
-/** Joins by the unit's link, as members do. */
-async function join(name: string, unit: string): Promise<Actor> {
-  const member = house.as(name);
-  await member.says(`/start ${await house.issue('member', unit, 'join')}`);
-  if (!(await member.person())) await member.says('Đồng ý');
-  return member;
-}
+const join = (name: string, unit: string): Promise<Actor> => seat(house, name, 'member', unit);
 const ownPledge = async (member: Actor) => house.store.pledges.get(`2024/${(await member.person())?.id}`);
 
 describe('a member\'s pledge', () => {
-  test('exists from the day they joined, so that who has not pledged is a stored fact', async () => {
-    const member = await memberOf('CS-01');
+  test('exists from the day they joined by the unit\'s link, so that who has not pledged is a stored fact', async () => {
+    house = await openHouse();
+    const member = house.as('Minh');
+    await member.says(`/start ${await house.issue('member', 'CS-01', 'join')}`);
+    await member.says('Đồng ý');
     expect(await ownPledge(member)).toMatchObject({ state: 'open', unit: 'CS-01', obligation: 'ban-dang-ky', wave: '2024/ban-dang-ky/pledge/2024-04-09T17:00:00.000Z' });
     expect(await house.store.waves.get('2024/ban-dang-ky/pledge/2024-04-09T17:00:00.000Z')).toMatchObject({ kind: 'pledge' });
   });
@@ -116,7 +114,7 @@ describe('a member\'s pledge', () => {
 describe('the chair\'s overview', () => {
   async function unitWithThree(): Promise<Actor> {
     house = await openHouse({ at: '2024-04-05T09:00' });
-    const chair = await house.pair('Hoa', 'chair', 'CS-01');
+    const chair = await seat(house, 'Hoa', 'chair', 'CS-01');
     const done = await join('Trần Văn An', 'CS-01');
     await join('Lê Thị Bình', 'CS-01');
     await join('Phạm Ánh', 'CS-02');
@@ -132,7 +130,7 @@ describe('the chair\'s overview', () => {
     const [missing] = await chair.presses('Ai chưa xong');
     expect(missing).toContain('• Lê Thị Bình');
     expect(missing).not.toMatch(/An|Ánh/);
-    const foreign = await house.pair('Lan', 'chair', 'CS-02');
+    const foreign = await seat(house, 'Lan', 'chair', 'CS-02');
     await chair.says('/camket');
     const choice = chair.replies()[0]?.choices?.flat()[0]?.id ?? '';
     expect((await foreign.presses(`#${choice}`))[0]).toContain('Nút này đã cũ');
@@ -156,7 +154,7 @@ describe('the chair\'s overview', () => {
 describe('/doanvien', () => {
   test('lists members by the last word of their names, pages, and gives the join link with its QR code', async () => {
     house = await openHouse();
-    const chair = await house.pair('Hoa', 'chair', 'CS-01');
+    const chair = await seat(house, 'Hoa', 'chair', 'CS-01');
     for (const name of ['Trần Văn Yên', 'Đỗ Ân', 'Lê Bình', 'Cao Đức', 'Vũ Hải', 'Lý Khoa', 'Mai Lan', 'Hồ Minh', 'Tạ Ngọc']) {
       const person = await house.store.people.create({ name, language: 'vi', roles: [], addresses: [{ channel: 'telegram', id: name, lastAt: house.now(), state: 'active', reason: null }], consent: { version: '1', at: house.now() } });
       await house.store.people.addRole(person.id, { role: 'member', unit: 'CS-01', since: house.now() });
@@ -177,7 +175,7 @@ describe('/doanvien', () => {
 
   test('removes somebody who left: the open pledge goes, a confirmed one stays with the unit', async () => {
     house = await openHouse();
-    const chair = await house.pair('Hoa', 'chair', 'CS-01');
+    const chair = await seat(house, 'Hoa', 'chair', 'CS-01');
     const stays = await join('Trần Văn An', 'CS-01');
     const goes = await join('Lê Thị Bình', 'CS-01');
     await stays.says('/camket Một');

@@ -4,6 +4,7 @@ import { fileSizeLimit } from '../../src/domain/submission.ts';
 import { buildPlan } from '../support/builders.ts';
 import { openHouse, type Actor, type House, type HouseOptions } from '../support/house.ts';
 import { docxFile, pdfFile, pictureFile, programFile, sha256 } from '../support/sample-files.ts';
+import { seat } from '../support/seats.ts';
 
 const both = { levels: ['cap-tren', 'co-so'] };
 const words = (vi: string) => ({ vi, en: `${vi} (en)` });
@@ -18,7 +19,7 @@ afterEach(() => house.close());
 
 async function chairOf(unit: string, options: HouseOptions = {}): Promise<Actor> {
   house = await openHouse({ plan, ...options });
-  return house.pair('Hoa', 'chair', unit);
+  return seat(house, 'Hoa', 'chair', unit);
 }
 
 const assignmentsOf = (unit: string) => house.store.assignments.ofUnit(unit, null);
@@ -76,7 +77,7 @@ describe('sending a file', () => {
     const chair = await chairOf('LDLD-PT');
     await chair.sends({ name: 'a.pdf', bytes: pdfFile() });
     const choice = questionChoice(chair, 'Báo cáo 6 tháng');
-    const other = await house.pair('Lan', 'chair', 'LDLD-HT');
+    const other = await seat(house, 'Lan', 'chair', 'LDLD-HT');
     expect((await other.presses(`#${choice}`))[0]).toContain('Nút này đã cũ');
     const foreign = (await assignmentsOf('LDLD-HT'))[0]?.id ?? '';
     expect((await chair.presses(`#${choice.split(':').slice(0, 2).join(':')}:${foreign}`))[0]).toContain('không thuộc vai trò');
@@ -122,7 +123,7 @@ describe('what is not taken is refused with what to do, and nothing is kept', ()
   test('a file from somebody who is not paired, or who is a member only', async () => {
     await chairOf('CS-01');
     expect((await house.as('Ai đó').sends({ name: 'a.pdf', bytes: pdfFile() }))[0]).toContain('chưa ghép nối');
-    const member = await house.pair('Minh', 'member', 'CS-01');
+    const member = await seat(house, 'Minh', 'member', 'CS-01');
     expect((await member.sends({ name: 'a.pdf', bytes: pdfFile() }))[0]).toContain('không thuộc vai trò');
     expect(await versionsOf('CS-01')).toEqual([]);
   });
@@ -243,18 +244,7 @@ describe('taking back', () => {
 describe('two chairs of one unit', () => {
   test('sending at once make two numbered versions, and each learns of the other\'s receipt', async () => {
     const first = await chairOf('CS-01');
-    const second = house.as('Lan');
-    const code = await house.issue('chair', 'CS-01');
-    await second.says(`/start ${code}`);
-    await second.says('Đồng ý');
-    const lan = await second.person();
-    if (!lan?.roles.some((held) => held.role === 'chair')) await second.presses(second.buttons()[0] ?? '');
-    const people = await house.store.people.chairsOf(['CS-01']);
-    for (const id of [(await first.person())?.id, (await second.person())?.id]) await house.store.people.addRole(id ?? '', { role: 'chair', unit: 'CS-01', since: house.now() });
-    expect(people.length).toBeGreaterThan(0);
-    await house.deliver();
-    first.news();
-    second.news();
+    const second = await seat(house, 'Lan', 'chair', 'CS-01');
     await Promise.all([first.sends({ name: 'a.pdf', bytes: pdfFile('1') }), second.sends({ name: 'b.pdf', bytes: pdfFile('2') })]);
     const versions = await versionsOf('CS-01');
     // Whoever was read second is asked (a new version), or was in time for the open duty: never is anything lost or doubled.
@@ -271,7 +261,7 @@ describe('where there are no buttons', () => {
   test('the question is answered by a number, an old number still means what it meant, and a number that was asked for stays a number', async () => {
     const channels = { 'zalo-bot': { buttons: 0 } };
     house = await openHouse({ plan: planSchema.parse({ ...plan, obligations: [study, half, { ...half, key: 'hoc-tap', title: words('Học tập'), deliverable: 'confirmation', due: { in: '2024-03' } }] }), channels });
-    const chair = await house.pair('Hoa', 'chair', 'LDLD-PT');
+    const chair = await seat(house, 'Hoa', 'chair', 'LDLD-PT');
     const [first = ''] = await chair.sends({ name: 'a.pdf', bytes: pdfFile('1') });
     const number = /(\d+)\D*Báo cáo 6 tháng\s*$/m.exec(first.slice(first.lastIndexOf('Báo cáo học tập')))?.[1] ?? '';
     await chair.sends({ name: 'b.pdf', bytes: pdfFile('2') });
