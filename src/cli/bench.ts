@@ -13,7 +13,7 @@ interface BenchRun {
   scale: number;
   /** Only the parts whose name holds this; null: all. */
   only: string | null;
-  print(line: object): void;
+  print: (line: object) => void;
 }
 
 /** Every benchmark by its name; each prints one JSON line per figure. */

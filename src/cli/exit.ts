@@ -36,8 +36,10 @@ export function exitOf(error: unknown): { code: ExitCode; words: string } {
   // An error may name its own exit code (the engine: "another process is opening this folder").
   const own = (error as { exitCode?: unknown } | null)?.exitCode;
   if (own === exitCodes.tryAgain || own === exitCodes.unreachable || own === exitCodes.badData || own === exitCodes.badConfig) return { code: own, words: String(message) };
-  // An address that cannot be one is the operator's to put right; the driver's words do not repeat it.
-  if (name === 'MongoParseError') return { code: exitCodes.badConfig, words: `MONGODB_URI: ${String(message)}` };
+  // An address that cannot be one is the operator's to put right. The driver's words repeat parts of it, a password among them: they are not shown.
+  if (name === 'MongoParseError' || (name === 'MongoRuntimeError' && /unable to parse/i.test(String(message)))) {
+    return { code: exitCodes.badConfig, words: 'MONGODB_URI cannot be read as the address of a MongoDB server (special characters in a password must be percent-encoded)' };
+  }
   if ((name && unreachableNames.test(name)) || (typeof code === 'string' && unreachableCodes.includes(code))) return { code: exitCodes.unreachable, words: String(message) };
   return { code: exitCodes.bug, words: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }

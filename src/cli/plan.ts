@@ -77,5 +77,5 @@ function warnOfYears(desk: Desk, file: string, plan: Plan): void {
     const view = describeObligation(desk, obligation);
     return [view.lastDay, ...view.stages.flatMap((stage) => [stage.at, stage.date ?? null])].flatMap((day) => (day === null ? [] : [Number(day.slice(0, 4))]));
   });
-  for (const year of [...new Set(years)].sort()) if (!desk.calendar.knowsYear(year)) putWords(`${file}: ${desk.say('plan-file.no-holidays', { year })}`);
+  for (const year of [...new Set(years)].sort((a, b) => a - b)) if (!desk.calendar.knowsYear(year)) putWords(`${file}: ${desk.say('plan-file.no-holidays', { year })}`);
 }
