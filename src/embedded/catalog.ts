@@ -55,6 +55,8 @@ export function openCatalog(storage: Storage): Catalog {
   };
 
   const load = (): void => {
+    // A command in hand may hold on to a collection or an index: what is read again goes into the same objects.
+    const known = new Map([...collections.values()].map((each) => [each.id, each]));
     collections.clear();
     const format = storage.getMeta('format');
     if (format) {
@@ -66,7 +68,10 @@ export function openCatalog(storage: Storage): Catalog {
     for (const key of storage.metaNames('c/')) {
       const bytes = storage.getMeta(key);
       if (bytes) {
-        const collection = collectionFrom(decodeDoc(bytes));
+        const fresh = collectionFrom(decodeDoc(bytes));
+        const before = known.get(fresh.id);
+        const indexes = fresh.indexes.map((index) => Object.assign(before?.indexes.find((each) => each.id === index.id) ?? index, index));
+        const collection = Object.assign(before ?? fresh, { ...fresh, indexes });
         collections.set(nameKey(collection.database, collection.name), collection);
       }
     }

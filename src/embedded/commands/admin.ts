@@ -149,26 +149,13 @@ async function createIndexes(engine: Engine, { database, body }: Request): Promi
   const given = body.get('indexes');
   if (!Array.isArray(given) || given.length === 0) throw new CommandFailure(2, 'Must specify at least one index to create');
   const specs = given.map(normalizeSpec);
-  return engine.storage.write(() => {
+  return engine.storage.writeAlone(() => {
     const existed = engine.catalog.find(database, name);
     const collection = existed ?? ensureCollection(engine, database, name);
     const before = collection.indexes.length;
     const missing = specs.filter((spec) => !alreadyThere(collection, spec));
     if (before + missing.length > 64) throw new CommandFailure(67, `add index fails, too many indexes for ${database}.${name}`);
-    const made: Index[] = [];
-    try {
-      for (const spec of missing) {
-        const index = engine.catalog.addIndex(collection, spec);
-        made.push(index);
-        buildIndex(engine, collection, index);
-      }
-    } catch (error) {
-      // Inside one transaction there is no half way back: what was begun is taken out again before it is committed.
-      for (const index of made) engine.catalog.dropIndex(collection, index);
-      discard(engine, made.map((index) => index.id));
-      engine.sweep();
-      throw error;
-    }
+    for (const spec of missing) buildIndex(engine, collection, engine.catalog.addIndex(collection, spec));
     return docOf({
       numIndexesBefore: before,
       numIndexesAfter: collection.indexes.length,
@@ -335,18 +322,16 @@ export async function sweepDropped(engine: Pick<Engine, 'storage'>): Promise<voi
   }
 }
 
-/** Deletes what TTL indexes say is over; how many documents went. */
-export async function expireDocuments(engine: Engine, remove: (collection: Collection, index: Index, before: number) => Promise<number>): Promise<number> {
-  let gone = 0;
+/** Deletes what TTL indexes say is over; `remove` takes the documents whose date lies before a moment. */
+export async function expireDocuments(engine: Engine, remove: (collection: Collection, index: Index, before: number) => Promise<number>): Promise<void> {
   const catalog: Catalog = engine.catalog;
   for (const database of catalog.databases()) {
     for (const collection of catalog.list(database)) {
       for (const index of collection.indexes) {
-        if (index.expireAfterSeconds !== undefined) gone += await remove(collection, index, engine.now() - index.expireAfterSeconds * 1000);
+        if (index.expireAfterSeconds !== undefined) await remove(collection, index, engine.now() - index.expireAfterSeconds * 1000);
       }
     }
   }
-  return gone;
 }
 
 /** The commands about collections and indexes. */
