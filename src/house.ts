@@ -12,7 +12,7 @@ import { describeUpload } from './dialog/upload.ts';
 import { createCalendar } from './domain/calendar.ts';
 import type { Incoming } from './domain/message.ts';
 import type { ChannelName } from './domain/person.ts';
-import { findRunning, openEmbedded } from './embedded/server.ts';
+import { EmbeddedFailure, findRunning, openEmbedded } from './embedded/server.ts';
 import { readHolidays } from './files/holidays.ts';
 import { readLevels } from './files/levels.ts';
 import { createRecogniser } from './files/recognise.ts';
@@ -76,7 +76,7 @@ export interface House {
 }
 
 /** Opens the database: the server of `MONGODB_URI`, the embedded engine of a service that runs on the same folder, or our own. */
-async function openDatabase(config: Config, log: Log): Promise<{ store: Store; close(): Promise<void> }> {
+async function openDatabase(config: Config, log: Log, brief: boolean): Promise<{ store: Store; close(): Promise<void> }> {
   const onUnreachable = (): void => log.error('the database is away');
   if (config.mongodbUri !== null) {
     const store = await openStore({ uri: config.mongodbUri, onUnreachable });
@@ -84,17 +84,40 @@ async function openDatabase(config: Config, log: Log): Promise<{ store: Store; c
   }
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const folder = databaseFolder(config);
-  const running = await findRunning(folder);
-  const engine = running === null ? await openEmbedded({ folder }) : null;
-  const store = await openStore({ uri: running ?? (engine?.uri as string), onUnreachable });
-  return {
-    store,
-    async close() {
-      await store.close();
-      await engine?.stop();
-    },
-  };
+  const engine = await reachEngine(folder, brief);
+  try {
+    const store = await openStore({ uri: engine.uri, onUnreachable });
+    return {
+      store,
+      async close() {
+        await store.close();
+        await engine.stop();
+      },
+    };
+  } catch (error) {
+    // An engine whose store does not open would hold the process for ever.
+    await engine.stop();
+    throw error;
+  }
 }
+
+/** The engine of a service that runs on the folder already (stopping it is not ours), or one of our own. One that is just starting, or another command's, is waited for. */
+async function reachEngine(folder: string, brief: boolean): Promise<{ uri: string; stop(): Promise<void> }> {
+  for (let tries = 1; ; tries += 1) {
+    const running = await findRunning(folder);
+    if (running !== null) return { uri: running, stop: async () => {} };
+    try {
+      return await openEmbedded({ folder, brief });
+    } catch (error) {
+      if (!(error instanceof EmbeddedFailure) || error.exitCode !== 69 || tries >= startTries) throw error;
+      await new Promise((resolve) => setTimeout(resolve, startPauseMs));
+    }
+  }
+}
+
+/** A service takes a moment from marking the folder to answering, a command ends in a moment: asked again this often, with this pause between. */
+const startTries = 120;
+const startPauseMs = 250;
 
 /** Where the embedded engine keeps its files. */
 export function databaseFolder(config: Pick<Config, 'dataDir'>): string {
@@ -103,16 +126,16 @@ export function databaseFolder(config: Pick<Config, 'dataDir'>): string {
 
 /**
  * Builds the house from the environment: store, calendar, words, channels. Nothing runs yet. Throws what names an operator's mistake
- * (BadConfig, BadSettingsFile, StoreUnreachable, EmbeddedFailure).
+ * (BadConfig, BadSettingsFile, StoreUnreachable, EmbeddedFailure). `brief`: a command that ends soon; nobody builds on its embedded engine.
  */
-export async function openHouse(config: Config, log: Log = createLog({ level: config.logLevel, secrets: secretsOf(config) })): Promise<House> {
+export async function openHouse(config: Config, log: Log = createLog({ level: config.logLevel, secrets: secretsOf(config) }), brief = false): Promise<House> {
   const calendar = createCalendar({ timeZone: config.timeZone, holidays: await readHolidays() });
   const levels = await readLevels(config.levelsFile ?? undefined);
   const text = await createText(calendar);
   const clock = createClock(config.now);
   const channels = new Map<ChannelName, Channel>();
   const secret = await keepSecret(config);
-  const { store, close } = await openDatabase(config, log);
+  const { store, close } = await openDatabase(config, log, brief);
   const core: Core = {
     store, clock: clock.now, calendar, log, levels, secret, channels, drawCode, drawChart, writeSheet,
     publicUrl: config.publicUrl ?? `http://${config.host}:${config.port}`,

@@ -118,6 +118,9 @@ describe('an office on the embedded database', () => {
     expect(json(await run(['units', 'import', seeds.units, '--json']))).toEqual({ created: 80, updated: 0, unchanged: 0, errors: [] });
     expect(json(await run(['units', 'import', seeds.units, '--json']))).toEqual({ created: 0, updated: 0, unchanged: 80, errors: [] });
 
+    // Commands side by side wait for each other: none builds on the engine of one that ends in a moment.
+    for (const ended of await Promise.all([1, 2, 3].map(() => run(['outbox', '--json'])))) expect(ended).toMatchObject({ code: 0, out: expect.stringContaining('"pending":0') });
+
     // The rest runs while another process serves the same folder.
     const served = spawn(process.execPath, [program, 'db', '--json'], { env: environment() });
     const [first] = (await once(served.stdout, 'data')) as [Buffer];

@@ -34,7 +34,7 @@ export async function openDesk(): Promise<Desk> {
 /** Opens the house for one command and closes it again, whatever happens in between. Nothing in it runs. */
 export async function withHouse<T>(desk: Desk, run: (house: House) => Promise<T>): Promise<T> {
   const { openHouse } = await import('../house.ts');
-  const house = await openHouse(desk.config);
+  const house = await openHouse(desk.config, undefined, true);
   try {
     return await run(house);
   } finally {

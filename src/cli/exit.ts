@@ -21,7 +21,7 @@ export class CliFailure extends Error {
 
 /** Errors of the store, the driver and the network that mean "nobody answered there". */
 const unreachableNames = /^(StoreUnreachable|Mongo(ose)?(ServerSelection|Network|NetworkTimeout|PoolCleared|TopologyClosed|NotConnected)Error)$/;
-const unreachableCodes = ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAI_AGAIN', 'ENETUNREACH', 'EADDRINUSE'];
+const unreachableCodes = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAI_AGAIN', 'ENETUNREACH', 'EADDRINUSE'];
 
 /**
  * The exit code of an error, and what is said on stderr (of a Refusal its code: whoever has the words says them). What is none of the expected ones is a bug: its stack is shown.
