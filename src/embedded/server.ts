@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { backupTo } from './backup.ts';
+import type { Catalog } from './catalog.ts';
 import { openCatalog } from './catalog.ts';
 import { expireDocuments, sweepDropped } from './commands/admin.ts';
 import type { Engine } from './commands/command.ts';
@@ -13,6 +14,7 @@ import { createCursors } from './cursors.ts';
 import { EmbeddedFailure } from './failure.ts';
 import { folderFailure, prepareFolder } from './folder.ts';
 import { claimFolder } from './running.ts';
+import type { Storage } from './storage.ts';
 import { openStorage } from './storage.ts';
 
 export { findRunning } from './running.ts';
@@ -42,6 +44,8 @@ export interface Embedded {
   folder: string;
   /** Makes a consistent copy in a folder while the engine runs; `bytes` is its size. */
   backup(folder: string): Promise<{ bytes: number; collections: number; documents: number }>;
+  /** Closes idle cursors and removes what TTL indexes say is over; it happens every minute by itself. */
+  tick(): Promise<void>;
   /** Finishes the requests in hand, closes every connection and the data file. */
   stop(): Promise<void>;
 }
@@ -49,8 +53,7 @@ export interface Embedded {
 /** Longest path of a unix socket that every system takes, in bytes. */
 const MOST_SOCKET_PATH = 100;
 const MOST_CONNECTIONS = 2000;
-const TTL_EVERY_MS = 60_000;
-const CURSORS_EVERY_MS = 30_000;
+const TICK_EVERY_MS = 60_000;
 
 /**
  * Opens the database in a folder and serves it. Throws `EmbeddedFailure` (one readable line and an exit code) when the
@@ -73,12 +76,14 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
 }
 
 async function start(folder: string, options: EmbeddedOptions, now: () => number, log: (line: string) => void, claim: Awaited<ReturnType<typeof claimFolder>>): Promise<Embedded> {
-  const storage = openStorage(folder);
+  let lost = (): void => undefined;
+  const storage = openStorage(folder, () => lost());
   const sockets = new Set<Socket>();
   const serving = new Map<Socket, { finished(): Promise<void> }>();
   let stopping = false;
   let sweeping: Promise<void> = Promise.resolve();
-  const catalog = openCatalog(storage);
+  const catalog = await readCatalog(storage, folder);
+  lost = () => catalog.reload();
   const engine: Engine = {
     storage,
     catalog,
@@ -109,19 +114,19 @@ async function start(folder: string, options: EmbeddedOptions, now: () => number
   });
   claim.announce(place);
   engine.sweep();
-  let expiring: Promise<unknown> = Promise.resolve();
-  const timers = [
-    setInterval(() => engine.cursors.closeIdle(), CURSORS_EVERY_MS),
-    setInterval(() => {
-      expiring = expireDocuments(engine, (collection, index, before) => expireIndex(engine, collection, index, before)).catch((error: unknown) => log(`removing expired documents failed: ${String(error)}`));
-    }, TTL_EVERY_MS),
-  ];
-  for (const timer of timers) timer.unref();
+  let expiring: Promise<void> = Promise.resolve();
+  const tick = (): Promise<void> => {
+    engine.cursors.closeIdle();
+    expiring = expireDocuments(engine, (collection, index, before) => expireIndex(engine, collection, index, before)).catch((error: unknown) => log(`removing expired documents failed: ${String(error)}`));
+    return expiring;
+  };
+  const timer = setInterval(() => void tick(), TICK_EVERY_MS);
+  timer.unref();
 
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     stopping = true;
-    for (const timer of timers) clearInterval(timer);
+    clearInterval(timer);
     const closed = new Promise<void>((done) => server.close(() => done()));
     await Promise.all([...serving.values()].map((each) => each.finished()));
     for (const socket of sockets) socket.destroy();
@@ -135,8 +140,19 @@ async function start(folder: string, options: EmbeddedOptions, now: () => number
     uri: place.uri,
     folder,
     backup: (target) => backupTo(storage, target),
+    tick,
     stop: () => (stopped ??= stop()),
   };
+}
+
+async function readCatalog(storage: Storage, folder: string): Promise<Catalog> {
+  try {
+    return openCatalog(storage);
+  } catch (error) {
+    await storage.close();
+    if (error instanceof EmbeddedFailure) throw error;
+    throw new EmbeddedFailure(`The database in ${folder} is damaged: ${(error as Error).message}`, 78);
+  }
 }
 
 interface Place {
