@@ -318,7 +318,7 @@ export interface Settlement {
   owner: string;
   /** The attempt that was answered; an `ok` counts even where the row was taken for lost meanwhile. Null: nothing was sent. */
   attempt: string | null;
-  change: Partial<Pick<OutboxRow, 'state' | 'reason' | 'sentAt' | 'messageId' | 'channel' | 'chat' | 'attempts'>>;
+  change: Partial<Pick<OutboxRow, 'state' | 'reason' | 'sentAt' | 'messageId' | 'channel' | 'chat' | 'attempts' | 'notice'>>;
 }
 
 /** The durable outbox. Every change of state is one atomic update. */

@@ -65,6 +65,16 @@ const restAfterLoss = 5000;
  * where a double does less harm than a loss (then on the person's next channel, which {@link chooseRoute} finds); else it ends as `unknown`.
  */
 export function outcomeOf(row: OutboxRow, attempts: OutboxRow['attempts'], sent: Sent, at: Date): Outcome {
+  const { change, restMs } = changeAfter(row, attempts, sent, at);
+  return { change: change.state === 'pending' ? change : { ...change, ...wiped(row) }, restMs };
+}
+
+/** An answer has done its work and is never sent again: its words (perhaps a code, somebody's data) are not kept; that it was sent is. */
+function wiped(row: Pick<OutboxRow, 'notice'>): Settlement['change'] {
+  return row.notice.kind === 'answer' ? { notice: { kind: 'answer', reply: { text: '' } } } : {};
+}
+
+function changeAfter(row: OutboxRow, attempts: OutboxRow['attempts'], sent: Sent, at: Date): Outcome {
   switch (sent.kind) {
     case 'ok':
       return { change: { state: 'sent', reason: null, sentAt: at, messageId: sent.messageId, attempts }, restMs: 0 };

@@ -48,6 +48,14 @@ describe('the sender', () => {
     expect(post.letters).toHaveLength(1);
   });
 
+  test('the words of an answer are not kept once it has left; that it left is', async () => {
+    await post.store.outbox.put([answer('a1', 'c0')]);
+    post.sender('telegram');
+    await post.idle();
+    expect(post.letters.map(({ text }) => text)).toEqual(['a1']);
+    expect(await row('a1')).toMatchObject({ state: 'sent', messageId: '1', notice: { kind: 'answer', reply: { text: '' } } });
+  });
+
   test('several processes on one store send each row once', async () => {
     await post.store.outbox.put(Array.from({ length: 120 }, (_, index) => reminder(`r${index}`, { person: people[index % 4] ?? null })));
     post.sender('telegram');
