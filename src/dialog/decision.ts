@@ -15,7 +15,7 @@ export const decisionDialog: DialogPart = {
       const assignment = await to.core.store.assignments.get(notice.assignment);
       if (!assignment || !stillTrue(assignment, notice)) return null;
       const view = await viewAssignment(to.core, assignment);
-      if (!can(to.person, 'unit.read', view.unit)) return null;
+      if (!view || !can(to.person, 'unit.read', view.unit)) return null;
       const { facts } = notice;
       const verdictTurned = notice.did === 'extended' && facts.before === 'late' && facts.after === 'on-time';
       const owed = assignment.state === 'open' || assignment.state === 'returned';

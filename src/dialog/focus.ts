@@ -3,7 +3,7 @@ import { inboxKey, type Reply } from '../domain/message.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { textLimit } from '../domain/submission.ts';
 import { listDuties, readOwnAssignment } from '../services/assignments.ts';
-import { handIn, handInEdited } from '../services/submissions.ts';
+import { checkText, handIn, handInEdited } from '../services/submissions.ts';
 import { dueOfDuty, labelOfDuty, titleOfDuty } from './duty.ts';
 import { receiptReply } from './receipt.ts';
 import { button, screen, shortListSize, typedText } from './screen.ts';
@@ -58,7 +58,9 @@ async function askText(turn: PersonTurn, id: string): Promise<Reply> {
 async function takeText(turn: PersonTurn, assignment: string, text: string | null): Promise<Reply> {
   const { core, person, incoming } = turn;
   if (text === null) return takeFile(turn);
-  const handed = await handIn(core, person, { assignment, source: inboxKey(incoming), channel: incoming.channel, at: incoming.at, content: { kind: 'text', text } });
+  const content = { kind: 'text' as const, text: checkText(text) };
+  // A text that is no good is asked for again; where the duty itself refuses, the next words must not run into the same refusal.
   await core.store.drafts.clear(draftOwner(turn));
+  const handed = await handIn(core, person, { assignment, source: inboxKey(incoming), channel: incoming.channel, at: incoming.at, content });
   return receiptReply(turn, handed, turn.say('focus.taken'));
 }

@@ -1,6 +1,5 @@
 import { can } from '../domain/access.ts';
 import { dueOf } from '../domain/deadline.ts';
-import { Refusal } from '../domain/refusal.ts';
 import { readOwnAssignment, viewAssignment } from '../services/assignments.ts';
 import { readOwnPledge, viewOpenPledge } from '../services/pledges.ts';
 import { sayDaysLeft, sayDue } from './deadline.ts';
@@ -27,7 +26,7 @@ export const reminderDialog: DialogPart = {
       const assignment = await to.core.store.assignments.get(notice.assignment);
       // Handed in, waived, void, extended, returned: it belongs to another wave now, or to none.
       if (!assignment || assignment.wave !== notice.wave) return null;
-      const view = await viewAssignment(to.core, assignment).catch(dropUnknown);
+      const view = await viewAssignment(to.core, assignment);
       if (!view || !can(to.person, 'unit.submit', view.unit)) return null;
       const lines = [
         to.again ? to.say('reminder.again') : null,
@@ -56,8 +55,3 @@ export const reminderDialog: DialogPart = {
     },
   },
 };
-
-function dropUnknown(error: unknown): null {
-  if (error instanceof Refusal) return null;
-  throw error;
-}

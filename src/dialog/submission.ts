@@ -116,9 +116,9 @@ async function receiveFile(turn: PersonTurn, chosen: string | null): Promise<Rep
   const done = await findHandedIn(core, person, source);
   if (done) return receiptReply(turn, done);
   if (chosen !== null) {
-    const handed = await handIn(core, person, { ...handInOf(kept), assignment: chosen });
-    await core.store.drafts.clear(draftOwner(turn));
-    return receiptReply(turn, handed);
+    // First: where it is refused for good (accepted meanwhile), the next file must not run into the same refusal.
+    if ((await core.store.drafts.get(draftOwner(turn)))?.flow === flow) await core.store.drafts.clear(draftOwner(turn));
+    return receiptReply(turn, await handIn(core, person, { ...handInOf(kept), assignment: chosen }));
   }
   return matchFile(turn, kept);
 }

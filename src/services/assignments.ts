@@ -26,8 +26,8 @@ export interface AssignmentView {
 /** One assignment, if the viewer may read its unit. Throws Refusal `assignment-unknown`, `not-allowed`. */
 export async function readAssignment(core: Core, viewer: Person, id: string): Promise<AssignmentView> {
   const assignment = await core.store.assignments.get(id);
-  if (!assignment) throw new Refusal('assignment-unknown');
-  const view = await viewAssignment(core, assignment);
+  const view = assignment && (await viewAssignment(core, assignment));
+  if (!view) throw new Refusal('assignment-unknown');
   requireAccess(viewer, 'unit.read', view.unit);
   return view;
 }
@@ -39,12 +39,11 @@ export async function readOwnAssignment(core: Core, viewer: Person, id: string):
   return view;
 }
 
-/** The plan, obligation and unit of an assignment. Throws Refusal `assignment-unknown` when one of them is gone. */
-export async function viewAssignment(core: Core, assignment: Assignment): Promise<AssignmentView> {
+/** The plan, obligation and unit of an assignment; null when one of them is gone (an obligation taken out of the plan): then there is nothing to speak of. */
+export async function viewAssignment(core: Core, assignment: Assignment): Promise<AssignmentView | null> {
   const [plan, unit] = await Promise.all([core.store.plans.get(assignment.plan), core.store.units.get(assignment.unit)]);
   const obligation = plan && obligationOf(plan, assignment.obligation);
-  if (!plan || !obligation || !unit) throw new Refusal('assignment-unknown');
-  return { assignment, obligation, plan, unit, overdue: isOverdue(assignment, core.clock()) };
+  return plan && obligation && unit ? { assignment, obligation, plan, unit, overdue: isOverdue(assignment, core.clock()) } : null;
 }
 
 /** The versions of an assignment, oldest first. Throws like {@link readAssignment}. */

@@ -149,7 +149,8 @@ export async function viewSubmission(core: Core, id: string): Promise<HandedIn |
   const submission = await core.store.submissions.get(id);
   const assignment = submission && (await core.store.assignments.get(submission.assignment));
   if (!submission || !assignment || submission.withdrawnAt !== null) return null;
-  return { ...(await viewAssignment(core, assignment)), submission, repeat: false };
+  const view = await viewAssignment(core, assignment);
+  return view && { ...view, submission, repeat: false };
 }
 
 function checkContent(core: Core, what: HandIn): Submitted {

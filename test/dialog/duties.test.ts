@@ -199,6 +199,15 @@ describe('reminders', () => {
     expect(told).toEqual([false, false, false, true]);
   });
 
+  test('of an obligation that was taken out of the plan is dropped', async () => {
+    const chair = await chairOf('CS-01', { at: '2024-04-17T07:59' });
+    house.goTo('2024-04-17T08:00');
+    await tick(house.core);
+    await house.store.plans.put({ ...plan, obligations: plan.obligations.slice(1) }, house.now());
+    await house.deliver();
+    expect(chair.news().filter((text) => text.includes('Báo cáo học tập'))).toEqual([]);
+  });
+
   test('of a returned report names the reason and the day of the correction', async () => {
     const chair = await chairOf('CS-01', { at: '2024-05-08T09:00' });
     await chair.sends({ name: 'a.pdf', bytes: pdfFile() });

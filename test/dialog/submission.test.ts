@@ -220,6 +220,15 @@ describe('/nop', () => {
     expect((await chair.sends({ name: 'a.pdf', bytes: pdfFile() }))[0]).toMatch(/BN-2024-000001\nBáo cáo 6 tháng/);
   });
 
+  test('for what was accepted meanwhile: refused once, and the next file finds its own way', async () => {
+    const chair = await chairOf('LDLD-PT');
+    await chair.says('/nop 6 thang');
+    const id = (await assignmentsOf('LDLD-PT')).find(({ obligation }) => obligation === half.key)?.id ?? '';
+    await house.store.assignments.change(id, (assignment) => ({ ...assignment, state: 'accepted', wave: null }));
+    expect((await chair.sends({ name: 'a.pdf', bytes: pdfFile('1') }))[0]).toContain('đã được duyệt');
+    expect((await chair.sends({ name: 'a.pdf', bytes: pdfFile('2') }))[0]).toMatch(/BN-2024-\d+\nBáo cáo học tập/);
+  });
+
   test('named by a word of its title, without diacritics, it goes straight on', async () => {
     const chair = await chairOf('LDLD-PT');
     expect((await chair.says('/NOP hoc tap 📎'))[0]).toContain('gửi tệp cho: Báo cáo học tập');
