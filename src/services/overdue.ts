@@ -88,14 +88,14 @@ export async function overdueGroups(core: Core, viewer: Viewer, query: OverdueQu
     core.store.assignments.ofUnit(unit.code, query.plan),
     countBelow(core, query, unit.code, now),
   ]);
-  const [groups, below] = await Promise.all([
+  const [groups, leaves] = await Promise.all([
     Promise.all(children.items.map(async (child) => ({ unit: child, ...(await countBelow(core, query, child.code, now)) }))),
-    Promise.all(children.items.map((child) => core.store.units.children(child.code, { after: null, limit: 1 }))),
+    areLeaves(core, children.items),
   ]);
   return {
     unit, total, groups: { items: groups, next: children.next },
     own: own.filter((assignment) => (query.obligation === null || assignment.obligation === query.obligation) && isOverdue(assignment, now)).length,
-    leaves: below.every((page) => page.items.length === 0),
+    leaves,
   };
 }
 
@@ -150,6 +150,12 @@ export async function describeOverdue(core: Core, assignments: readonly Assignme
     const reach = reachOf(chairs.filter((chair) => unitsOf(chair, 'chair').includes(unit.code)));
     return [{ assignment, unit, since, daysLate: daysBetween(since.lastDay, today), reach, reminders: reminders.get(assignment.id) ?? 0 }];
   });
+}
+
+/** Whether none of the units has units of its own; the first that has one ends the search, and in a tree that is mostly the first. */
+async function areLeaves(core: Core, units: readonly Unit[]): Promise<boolean> {
+  for (const unit of units) if ((await core.store.units.children(unit.code, { after: null, limit: 1 })).items.length > 0) return false;
+  return true;
 }
 
 async function countBelow(core: Core, query: OverdueQuery, root: string, now: Date): Promise<{ count: number; more: boolean }> {
