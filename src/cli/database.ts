@@ -32,12 +32,11 @@ export async function serveDatabase(options: { port?: string; json?: boolean }):
 /** `dondoc backup`: a consistent copy, also while the service runs; the secret that codes and links rest on goes with it. */
 export async function backUp(target: string): Promise<void> {
   const desk = await openEmbeddedDesk();
-  const [{ backupTo }, { openStorage }, { databaseFolder }] = await Promise.all([import('../embedded/backup.ts'), import('../embedded/storage.ts'), import('../house.ts')]);
+  const [{ backupFolder }, { databaseFolder }] = await Promise.all([import('../embedded/backup.ts'), import('../house.ts')]);
   const folder = databaseFolder(desk.config);
   if ((await namesIn(folder)).length === 0) throw new CliFailure(exitCodes.badConfig, [desk.say('cli.no-database', { folder })]);
   // The data file takes several processes: the copy is of one moment, whoever writes meanwhile.
-  const storage = openStorage(folder);
-  const copied = await backupTo(storage, target).finally(() => storage.close());
+  const copied = await backupFolder(folder, target);
   await copySecret(desk.config.dataDir, resolve(target));
   putWords(desk.say('cli.backed-up', { folder: resolve(target), documents: copied.documents }));
 }

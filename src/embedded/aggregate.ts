@@ -8,6 +8,7 @@ import { compileExpression } from './expression.ts';
 import { CommandFailure } from './failure.ts';
 import type { Filter } from './filter.ts';
 import { compileFilter, parseFilter } from './filter.ts';
+import type { Flow } from './group.ts';
 import { compileGroup } from './group.ts';
 import { createPacer } from './pace.ts';
 import { splitPath } from './path.ts';
@@ -24,8 +25,6 @@ import { getAt } from './update-path.ts';
 import type { Doc, Value } from './value.ts';
 import { isDoc, typeNameOf, wholeNumber } from './value.ts';
 
-/** Documents on their way through a pipeline, a group at a time. */
-export type Flow = AsyncGenerator<Doc[]>;
 /** One stage of a pipeline. */
 export type Stage = (input: Flow) => Flow;
 

@@ -6,6 +6,8 @@ import { EmbeddedFailure } from './failure.ts';
 import { folderFailure, prepareFolder } from './folder.ts';
 import { rangeOf } from './index-entries.ts';
 import { createPacer } from './pace.ts';
+import { checkDataFile } from './page-check.ts';
+import { findRunning } from './running.ts';
 import { openEntries } from './scan.ts';
 import type { Storage } from './storage.ts';
 import { openStorage, unsealBytes } from './storage.ts';
@@ -33,6 +35,14 @@ export async function backupTo(storage: Storage, target: string): Promise<Copied
   return checkFolder(folder);
 }
 
+/** Copies the database in a folder, whether an engine of this or another process serves it or none does. */
+export async function backupFolder(folder: string, target: string): Promise<Copied> {
+  // A file that is written to meanwhile looks broken to a plain reader; the engine that serves it has looked at its start.
+  if ((await findRunning(folder)) === null) checkDataFile(join(folder, 'data.mdb'));
+  const storage = openStorage(folder);
+  return backupTo(storage, target).finally(() => storage.close());
+}
+
 /** Copies a backup into a data folder that must be empty, and checks it. */
 export async function restoreFrom(backup: string, folder: string): Promise<Copied> {
   const source = resolve(backup);
@@ -53,6 +63,7 @@ export async function restoreFrom(backup: string, folder: string): Promise<Copie
 
 /** Opens a database folder, reads every document and compares it with its checksum. */
 export async function checkFolder(folder: string): Promise<Copied> {
+  checkDataFile(join(folder, 'data.mdb'));
   const storage = openStorage(folder);
   try {
     const catalog = openCatalog(storage);

@@ -1,6 +1,5 @@
-import type { Flow } from './aggregate.ts';
 import { countKeys } from './key-count.ts';
-import type { Group } from './group.ts';
+import type { Flow, Group } from './group.ts';
 import type { Index, IndexField } from './index-entries.ts';
 import { KIND } from './index-entries.ts';
 import { afterPrefix, KeyReader } from './key.ts';

@@ -1,9 +1,7 @@
 import { compareValues } from './compare.ts';
 import { accumulate } from './accumulator.ts';
-import { argumentsOf, isTrue } from './expression.ts';
-import type { Evaluate } from './expression.ts';
-import type { Operator } from './expression-operators.ts';
-import { isNullish, named, plain } from './expression-operators.ts';
+import type { Evaluate, Operator } from './operator.ts';
+import { argumentsOf, isNullish, isTrue, named, plain } from './operator.ts';
 import { CommandFailure } from './failure.ts';
 import { hashKey } from './key.ts';
 import { isNumeric, toWhole } from './number.ts';

@@ -1,6 +1,5 @@
-import type { Operator } from './expression-operators.ts';
-import { isNullish, named, textArgument } from './expression-operators.ts';
-import type { Compiler, Evaluate, Scope } from './expression.ts';
+import type { Compiler, Evaluate, Operator, Scope } from './operator.ts';
+import { isNullish, named, textArgument } from './operator.ts';
 import { CommandFailure } from './failure.ts';
 import { isNumeric, toWhole } from './number.ts';
 import type { Value } from './value.ts';

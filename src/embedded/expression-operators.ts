@@ -2,8 +2,8 @@ import { ARRAY_OPERATORS } from './expression-arrays.ts';
 import { DATE_OPERATORS } from './expression-dates.ts';
 import { compareValues } from './compare.ts';
 import { formatDecimal } from './decimal.ts';
-import type { Compiler, Evaluate } from './expression.ts';
-import { argumentsOf, isTrue } from './expression.ts';
+import type { Evaluate, Operator } from './operator.ts';
+import { argumentsOf, isNullish, isTrue, named, plain, textArgument } from './operator.ts';
 import { CommandFailure } from './failure.ts';
 import type { Numeric } from './number.ts';
 import { addNumbers, divideNumbers, fitWhole, isNumeric, multiplyNumbers, subtractNumbers, toDecimal, toFloat, toWhole } from './number.ts';
@@ -11,52 +11,6 @@ import { compileRegex } from './regex.ts';
 import type { Doc, Value } from './value.ts';
 import { DateValue, Decimal, Double, hexOf, isDoc, ObjectIdValue, RegexValue, SymbolValue, typeNameOf } from './value.ts';
 import { parseDecimal } from './decimal.ts';
-
-/** Compiles one operator's argument. */
-export type Operator = (argument: Value, compiler: Compiler) => Evaluate;
-
-/** True for null, missing and the old undefined, which most operators answer with null. */
-export function isNullish(value: Value | undefined): value is null | undefined {
-  return value === undefined || value === null || (typeof value === 'object' && 'name' in value && value.name === 'undefined');
-}
-
-/** An operator of a fixed number of arguments, each evaluated first. */
-export function plain(name: string, least: number, most: number, apply: (args: (Value | undefined)[]) => Value | undefined): [string, Operator] {
-  return [
-    name,
-    (argument, compiler) => {
-      const parts = argumentsOf(name, argument, least, most).map((part) => compiler.compile(part));
-      return (scope) => apply(parts.map((part) => part(scope)));
-    },
-  ];
-}
-
-/** An operator whose argument is a document of named parts; unknown names are refused with code 9. */
-export function named(
-  name: string,
-  required: readonly string[],
-  optional: readonly string[],
-  build: (parts: Map<string, Value>, compiler: Compiler) => Evaluate,
-): [string, Operator] {
-  return [
-    name,
-    (argument, compiler) => {
-      if (!isDoc(argument)) throw new CommandFailure(9, `${name} only supports an object as its argument`);
-      for (const key of argument.keys()) {
-        if (!required.includes(key) && !optional.includes(key)) throw new CommandFailure(9, `Unrecognized parameter to ${name}: ${key}`);
-      }
-      for (const key of required) if (!argument.has(key)) throw new CommandFailure(9, `Missing '${key}' parameter to ${name}`);
-      return build(argument, compiler);
-    },
-  ];
-}
-
-/** A text for `$concat` and its like; code 16702 for another type. */
-export function textArgument(name: string, value: Value): string {
-  if (typeof value === 'string') return value;
-  if (value instanceof SymbolValue) return value.text;
-  throw new CommandFailure(16702, `${name} only supports strings, not ${typeNameOf(value)}`);
-}
 
 function compareOperator(name: string, holds: (order: number) => boolean): [string, Operator] {
   return plain(name, 2, 2, ([a, b]) => holds(compareMissing(a, b)));

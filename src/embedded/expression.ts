@@ -1,20 +1,12 @@
-import { badValue, CommandFailure } from './failure.ts';
-import { isNumeric } from './number.ts';
+import { CommandFailure } from './failure.ts';
 import { OPERATORS } from './expression-operators.ts';
 import { splitPath } from './path.ts';
 import type { Doc, Value } from './value.ts';
-import { DateValue, Double, isDoc } from './value.ts';
-import { compareValues } from './compare.ts';
+import { DateValue, isDoc } from './value.ts';
+import type { Evaluate } from './operator.ts';
+import { isTrue } from './operator.ts';
 
-/** What an expression may look at. */
-export interface Scope {
-  root: Doc;
-  /** `$$CURRENT`, `$$this` and what `$let` binds; absent names are unknown. */
-  variables: ReadonlyMap<string, Value | undefined>;
-}
-
-/** A computed value; `undefined` is MongoDB's "missing". */
-export type Evaluate = (scope: Scope) => Value | undefined;
+export { isTrue } from './operator.ts';
 
 /** An aggregation expression, ready to run. */
 export interface Expression {
@@ -25,11 +17,6 @@ export interface Expression {
   paths: readonly string[] | undefined;
   /** The value when it reads nothing at all, e.g. `{ $sum: 1 }`. */
   constant: Value | undefined;
-}
-
-/** What operators need to compile their arguments. */
-export interface Compiler {
-  compile: (value: Value, names?: readonly string[]) => Evaluate;
 }
 
 const NO_VARIABLES: ReadonlyMap<string, Value | undefined> = new Map();
@@ -111,13 +98,6 @@ export function compileExpression(value: Value, now: () => number = () => Date.n
   };
 }
 
-/** MongoDB's truth of a value. */
-export function isTrue(value: Value | undefined): boolean {
-  if (value === undefined || value === null || value === false) return false;
-  if (isNumeric(value)) return value instanceof Double ? value.value !== 0 : compareValues(value, 0) !== 0;
-  return typeof value !== 'object' || !('name' in value && value.name === 'undefined');
-}
-
 /** The value at an expression's path: an array on the way gives the array of what its documents hold there. */
 export function getExpressionPath(value: Value, fields: readonly string[], at: number): Value | undefined {
   if (at === fields.length) return value;
@@ -141,13 +121,4 @@ function checkPath(path: string): string[] {
     if (field.startsWith('$')) throw new CommandFailure(16410, `FieldPath field names may not start with '$'. Consider using $getField or $setField.`);
   }
   return fields;
-}
-
-/** The arguments of an operator that takes a fixed number of them; one may stand without its array. */
-export function argumentsOf(name: string, value: Value, least: number, most: number): Value[] {
-  const items = Array.isArray(value) ? value : [value];
-  if (items.length >= least && items.length <= most) return items;
-  const wanted = least === most ? `exactly ${least}` : `at least ${least}`;
-  if (most === Infinity) throw badValue(`Expression ${name} takes ${wanted} arguments. ${items.length} were passed in.`);
-  throw new CommandFailure(16020, `Expression ${name} takes ${wanted} arguments. ${items.length} were passed in.`);
 }

@@ -8,6 +8,9 @@ import { MOST_SORTED_BYTES } from './sort.ts';
 import type { Doc, Value } from './value.ts';
 import { isDoc } from './value.ts';
 
+/** Documents on their way through a pipeline, a group at a time. */
+export type Flow = AsyncGenerator<Doc[]>;
+
 /** A compiled `$group`. */
 export interface Group {
   /** Dotted paths it reads; nothing when it reads whole documents. */

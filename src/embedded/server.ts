@@ -13,12 +13,13 @@ import { serveConnection } from './connection.ts';
 import { createCursors } from './cursors.ts';
 import { EmbeddedFailure } from './failure.ts';
 import { folderFailure, prepareFolder } from './folder.ts';
+import { checkDataFile } from './page-check.ts';
 import { claimFolder } from './running.ts';
 import type { Storage } from './storage.ts';
 import { openStorage } from './storage.ts';
 
 export { findRunning } from './running.ts';
-export { restoreFrom } from './backup.ts';
+export { backupFolder, restoreFrom } from './backup.ts';
 export { EmbeddedFailure } from './failure.ts';
 
 /** How an engine is opened. */
@@ -77,6 +78,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
 
 async function start(folder: string, options: EmbeddedOptions, now: () => number, log: (line: string) => void, claim: Awaited<ReturnType<typeof claimFolder>>): Promise<Embedded> {
   let lost = (): void => undefined;
+  checkDataFile(join(folder, 'data.mdb'));
   const storage = openStorage(folder, () => lost());
   const sockets = new Set<Socket>();
   const serving = new Map<Socket, { finished(): Promise<void> }>();

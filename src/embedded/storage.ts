@@ -1,10 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
-import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CommandFailure, EmbeddedFailure } from './failure.ts';
-import { checkDataFile } from './page-check.ts';
 
 /** One entry of a range: the full key and its value. */
 export interface Entry {
@@ -58,11 +56,11 @@ export interface Storage {
 const BATCH_MS = 20;
 
 /**
- * Opens (or makes) the data file in a folder that exists and was checked. Throws `EmbeddedFailure`. `onLost` is called
+ * Opens (or makes) the data file, in a folder that exists. The file must be known to be whole
+ * (`checkDataFile`) or in use by an engine that looked. Throws `EmbeddedFailure`. `onLost` is called
  * when a commit failed: what memory holds of its changes has to be read again.
  */
 export function openStorage(folder: string, onLost: () => void = () => undefined): Storage {
-  checkDataFile(join(folder, 'data.mdb'));
   let env: RootDatabase<Buffer, Buffer>;
   let data: Database<Buffer, Buffer>;
   let meta: Database<Buffer, string>;

@@ -22,8 +22,10 @@ import { isTrue } from '../expression.ts';
 import type { Command, Engine, Request } from './command.ts';
 import { collectionName, docField, docsField, errorFields } from './command.ts';
 
-/** Longest time one transaction of a large write may take, in milliseconds; then others get in between. */
+/** How long one transaction of a large write works, in milliseconds; then others get in between. */
 const SLICE_MS = 15;
+/** The longest it works where the disk takes long to sync. */
+const MOST_SLICE_MS = 100;
 const MOST_WRITES = 100_000;
 
 /** The collection, made when it is not there; only inside a write. */
@@ -31,16 +33,23 @@ export function ensureCollection(engine: Engine, database: string, name: string)
   return engine.catalog.find(database, name) ?? engine.catalog.create(database, name, new Map());
 }
 
-/** Runs `step` for 0..count-1 in transactions of a few milliseconds each, all durable at the end. `step` returns false to stop. */
+/**
+ * Runs `step` for 0..count-1 in transactions of a few milliseconds each, all durable at the end. `step` returns false to stop.
+ * The sync of a commit costs nearly the same for few changes as for many: a slow disk gets longer slices, so that a large
+ * write works twice as long as it waits.
+ */
 async function inSlices(engine: Engine, count: number, step: (index: number) => boolean): Promise<void> {
   let at = 0;
+  let slice = SLICE_MS;
   while (at < count) {
-    await engine.storage.write(() => {
+    const worked = await engine.storage.write(() => {
       const started = performance.now();
-      while (at < count && performance.now() - started < SLICE_MS) {
+      while (at < count && performance.now() - started < slice) {
         if (!step(at++)) at = count;
       }
+      return performance.now();
     });
+    slice = Math.min(MOST_SLICE_MS, Math.max(SLICE_MS, 2 * (performance.now() - worked)));
   }
 }
 
@@ -105,14 +114,13 @@ function upsert(engine: Engine, collection: Collection, filter: Filter, update: 
   return doc;
 }
 
-async function updateOne(engine: Engine, database: string, name: string, query: Query, update: Update, mayInsert: boolean): Promise<UpdateCounts> {
-  return engine.storage.write(() => {
-    const collection = mayInsert ? ensureCollection(engine, database, name) : engine.catalog.find(database, name);
-    const row = collection && findFirst(engine.storage, collection, { ...query, limit: 1 });
-    if (collection && row) return { matched: 1, modified: updateRow(engine, collection, row, query.filter, update).changed ? 1 : 0, upserted: undefined };
-    if (!collection || !mayInsert) return { matched: 0, modified: 0, upserted: undefined };
-    return { matched: 0, modified: 0, upserted: upsert(engine, collection, query.filter, update).get('_id') };
-  });
+/** Only inside a write. */
+function updateOne(engine: Engine, database: string, name: string, query: Query, update: Update, mayInsert: boolean): UpdateCounts {
+  const collection = mayInsert ? ensureCollection(engine, database, name) : engine.catalog.find(database, name);
+  const row = collection && findFirst(engine.storage, collection, { ...query, limit: 1 });
+  if (collection && row) return { matched: 1, modified: updateRow(engine, collection, row, query.filter, update).changed ? 1 : 0, upserted: undefined };
+  if (!collection || !mayInsert) return { matched: 0, modified: 0, upserted: undefined };
+  return { matched: 0, modified: 0, upserted: upsert(engine, collection, query.filter, update).get('_id') };
 }
 
 /** Finds the rows first and changes them afterwards, each looked at again: a document that moves in an index is met once. */
@@ -134,7 +142,7 @@ async function updateMany(engine: Engine, database: string, name: string, query:
     });
   }
   if (matched > 0 || !mayInsert) return { matched, modified, upserted: undefined };
-  return updateOne(engine, database, name, query, update, true);
+  return engine.storage.write(() => updateOne(engine, database, name, query, update, true));
 }
 
 async function idsOf(engine: Engine, collection: Collection, query: Query): Promise<Buffer[]> {
@@ -155,34 +163,67 @@ async function update(engine: Engine, { database, body }: Request): Promise<Doc>
   const name = collectionName(body, database);
   const updates = docsField(body, 'updates');
   checkBatch(updates.length);
-  const ordered = body.get('ordered') !== false;
   const errors: Doc[] = [];
   const upserted: Doc[] = [];
   let n = 0;
   let nModified = 0;
-  for (const [index, each] of updates.entries()) {
-    try {
-      checkCollation(each);
-      const query: Query = { filter: parseFilter(docField(each, 'q')), sort: parseSort(each.get('sort')), skip: 0, limit: 0, hint: hintOf(each) };
-      const parsed = readUpdate(engine, each.get('u'), each.get('arrayFilters'));
-      const counts = await (isTrue(each.get('multi')) ? updateMany : updateOne)(engine, database, name, query, parsed, isTrue(each.get('upsert')));
-      n += counts.matched;
-      nModified += counts.modified;
-      if (counts.upserted !== undefined) {
-        n++;
-        upserted.push(new Map<string, Value>([['index', index], ['_id', counts.upserted]]));
-      }
-    } catch (error) {
-      errors.push(writeError(index, error));
-      if (ordered) break;
-    }
-  }
+  const note = (index: number, counts: UpdateCounts): void => {
+    n += counts.matched;
+    nModified += counts.modified;
+    if (counts.upserted === undefined) return;
+    n++;
+    upserted.push(new Map<string, Value>([['index', index], ['_id', counts.upserted]]));
+  };
+  const read = (each: Doc): [Query, Update, boolean] => {
+    checkCollation(each);
+    const query: Query = { filter: parseFilter(docField(each, 'q')), sort: parseSort(each.get('sort')), skip: 0, limit: 0, hint: hintOf(each) };
+    return [query, readUpdate(engine, each.get('u'), each.get('arrayFilters')), isTrue(each.get('upsert'))];
+  };
+  await runWrites(engine, updates, body.get('ordered') !== false, errors, {
+    isMany: (each) => isTrue(each.get('multi')),
+    one: (each, index) => note(index, updateOne(engine, database, name, ...read(each))),
+    many: async (each, index) => note(index, await updateMany(engine, database, name, ...read(each))),
+  });
   return docOf({
     n: wholeNumber(n),
     nModified: wholeNumber(nModified),
     upserted: upserted.length > 0 ? upserted : undefined,
     writeErrors: errors.length > 0 ? errors : undefined,
   });
+}
+
+/** The writes of one command: what concerns one document shares transactions with its neighbours, what concerns many has its own. */
+async function runWrites(
+  engine: Engine,
+  writes: readonly Doc[],
+  ordered: boolean,
+  errors: Doc[],
+  run: { isMany(write: Doc): boolean; one(write: Doc, index: number): void; many(write: Doc, index: number): Promise<void> },
+): Promise<void> {
+  let at = 0;
+  const fail = (index: number, error: unknown): boolean => {
+    errors.push(writeError(index, error));
+    if (ordered) at = writes.length;
+    return !ordered;
+  };
+  while (at < writes.length) {
+    const from = at;
+    if (run.isMany(writes[from] as Doc)) {
+      at++;
+      await run.many(writes[from] as Doc, from).catch((error: unknown) => fail(from, error));
+      continue;
+    }
+    const next = writes.findIndex((write, index) => index > from && run.isMany(write));
+    at = next < 0 ? writes.length : next;
+    await inSlices(engine, at - from, (step) => {
+      try {
+        run.one(writes[from + step] as Doc, from + step);
+        return true;
+      } catch (error) {
+        return fail(from + step, error);
+      }
+    });
+  }
 }
 
 function hintOf(each: Doc): Value | undefined {
@@ -199,32 +240,34 @@ async function remove(engine: Engine, { database, body }: Request): Promise<Doc>
   const name = collectionName(body, database);
   const deletes = docsField(body, 'deletes');
   checkBatch(deletes.length);
-  const ordered = body.get('ordered') !== false;
   const errors: Doc[] = [];
   let n = 0;
-  for (const [index, each] of deletes.entries()) {
-    try {
-      checkCollation(each);
-      const query: Query = { filter: parseFilter(docField(each, 'q')), sort: [], skip: 0, limit: 0, hint: hintOf(each) };
+  const read = (each: Doc): Query => {
+    checkCollation(each);
+    return { filter: parseFilter(docField(each, 'q')), sort: [], skip: 0, limit: 0, hint: hintOf(each) };
+  };
+  await runWrites(engine, deletes, body.get('ordered') !== false, errors, {
+    isMany: (each) => Number(each.get('limit') ?? -1) === 0,
+    one(each) {
+      const query = read(each);
       const limit = Number(each.get('limit') ?? -1);
-      if (limit !== 0 && limit !== 1) throw new CommandFailure(9, `The limit field in delete objects must be 0 or 1. Got ${limit}`);
-      n += await (limit === 1 ? deleteOne : deleteMany)(engine, database, name, query);
-    } catch (error) {
-      errors.push(writeError(index, error));
-      if (ordered) break;
-    }
-  }
+      if (limit !== 1) throw new CommandFailure(9, `The limit field in delete objects must be 0 or 1. Got ${limit}`);
+      n += deleteOne(engine, database, name, query);
+    },
+    async many(each) {
+      n += await deleteMany(engine, database, name, read(each));
+    },
+  });
   return docOf({ n: wholeNumber(n), writeErrors: errors.length > 0 ? errors : undefined });
 }
 
-async function deleteOne(engine: Engine, database: string, name: string, query: Query): Promise<number> {
-  return engine.storage.write(() => {
-    const collection = engine.catalog.find(database, name);
-    const row = collection && findFirst(engine.storage, collection, { ...query, limit: 1 });
-    if (!collection || !row) return 0;
-    deleteDoc(engine.storage, collection, row.idBytes, docOfRow(row));
-    return 1;
-  });
+/** Only inside a write. */
+function deleteOne(engine: Engine, database: string, name: string, query: Query): number {
+  const collection = engine.catalog.find(database, name);
+  const row = collection && findFirst(engine.storage, collection, { ...query, limit: 1 });
+  if (!collection || !row) return 0;
+  deleteDoc(engine.storage, collection, row.idBytes, docOfRow(row));
+  return 1;
 }
 
 async function deleteMany(engine: Engine, database: string, name: string, query: Query): Promise<number> {
