@@ -4,7 +4,7 @@ import { channelNameSchema, hasRole } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { keptFileSchema, type KeptFile, type Submission } from '../domain/submission.ts';
 import { listDuties, readOwnAssignment, withdrawVersions, type AssignmentView } from '../services/assignments.ts';
-import { documentOf, fileOfMessage, keepFile } from '../services/files.ts';
+import { documentOf, dropFiles, fileOfMessage, keepFile } from '../services/files.ts';
 import { createLink, uploadLinkMs } from '../services/links.ts';
 import { addToAlbum, findFileTargets, findHandedIn, handIn, readSubmission, submissionId, type FileTargets } from '../services/submissions.ts';
 import { actionOfDuty, dueOfDuty, labelOfDuty, namedDuties, stateOfDuty, titleOfDuty } from './duty.ts';
@@ -160,14 +160,17 @@ async function matchFile(turn: PersonTurn, kept: KeptFiles): Promise<Reply> {
   const targets = await findFileTargets(core, person, kept.files);
   const [only] = targets.owed;
   if (targets.same) {
-    if (targets.owed.length === 0) return receiptReply(turn, targets.same);
+    if (targets.owed.length === 0) {
+      await dropFiles(core, kept.files);
+      return receiptReply(turn, targets.same);
+    }
     await storeKept(turn, kept);
     const receipt = receiptReply(turn, targets.same);
     return { ...receipt, choices: [...(receipt.choices ?? []), [button(turn.say('submission.for-another'), 'nop-ds', submissionId(kept.source), 0)]] };
   }
   if (only && targets.owed.length === 1) return receiptReply(turn, await handIn(core, person, { ...handInOf(kept), assignment: only.assignment.id }));
   if (targets.owed.length + targets.others.length === 0) {
-    for (const file of kept.files) await core.store.files.remove(file.fileId);
+    await dropFiles(core, kept.files);
     throw new Refusal(targets.accepted.length > 0 ? 'already-accepted' : 'nothing-open');
   }
   await storeKept(turn, kept);

@@ -52,6 +52,11 @@ export async function keepFile(core: Core, arrived: ArrivedFile): Promise<KeptFi
   return { fileId, name, kind: recognised.kind, size: saved.size, sha256: saved.sha256 };
 }
 
+/** Removes files that were kept and turned out not to be needed: a copy of what was received before, or nothing to hand them in for. */
+export async function dropFiles(core: Pick<Core, 'store'>, files: readonly KeptFile[], needed: readonly KeptFile[] = []): Promise<void> {
+  for (const file of files) if (!needed.some((kept) => kept.fileId === file.fileId)) await core.store.files.remove(file.fileId);
+}
+
 /** A kept file as a reply sends it. */
 export function documentOf(file: KeptFile): OutgoingDocument {
   return { fileId: file.fileId, name: file.name, mime: mimes[file.kind], size: file.size };

@@ -7,6 +7,7 @@ import { Refusal } from '../domain/refusal.ts';
 import { declaredBackLimit, textLimit, type KeptFile, type Submission, type Submitted } from '../domain/submission.ts';
 import type { Core } from '../ports.ts';
 import { listDuties, readAssignment, readOwnAssignment, viewAssignment, type AssignmentView } from './assignments.ts';
+import { dropFiles } from './files.ts';
 import { notify } from './notify.ts';
 
 const participantLimit = 1_000_000;
@@ -50,7 +51,10 @@ export async function handIn(core: Core, viewer: Person, what: HandIn): Promise<
   if (assignment.state === 'accepted') throw new Refusal('already-accepted', { receipt: assignment.receipt ?? '' });
   if (assignment.state === 'void') throw new Refusal('assignment-void');
   const same = content.kind === 'files' ? await findSameBytes(core, assignment.id, content.files) : null;
-  if (same) return { ...view, submission: same, repeat: true };
+  if (same) {
+    if (content.kind === 'files' && same.content.kind === 'files') await dropFiles(core, content.files, same.content.files);
+    return { ...view, submission: same, repeat: true };
+  }
   const receipt = await core.store.receipts.issue(plan.year, what.source);
   const submission = await core.store.submissions.insert({
     id: submissionId(what.source), assignment: assignment.id, plan: plan.plan, unit: assignment.unit, version: assignment.version + 1, content,

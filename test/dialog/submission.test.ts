@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { shortRef } from '../../src/domain/choice.ts';
 import { planSchema, type Plan } from '../../src/domain/plan.ts';
 import { fileSizeLimit } from '../../src/domain/submission.ts';
 import { buildPlan } from '../support/builders.ts';
@@ -142,6 +143,7 @@ describe('a second time', () => {
     const [again] = await chair.sends({ name: 'Bản khác.pdf', bytes: pdfFile() });
     expect(again).toMatch(/đã nhận rồi[^]*BN-2024-000001[^]*a\.pdf/);
     expect(await versionsOf('CS-01')).toHaveLength(1);
+    expect(await house.store.files.describe(`in-${shortRef(`telegram:${chair.lastMessageId()}`)}`)).toBeNull();
   });
 
   test('the same bytes are not taken for another report without asking', async () => {
