@@ -26,10 +26,12 @@ export interface ZaloBotWaits {
   pollMarginMs: number;
   pauseMs: number;
   longestPauseMs: number;
+  /** Between two parts of one message. */
+  partGapMs: number;
 }
 
 /** The times of the real service. */
-export const usualZaloBotWaits: ZaloBotWaits = { callMs: 20_000, pollSeconds: 30, pollMarginMs: 10_000, pauseMs: 1000, longestPauseMs: 60_000 };
+export const usualZaloBotWaits: ZaloBotWaits = { callMs: 20_000, pollSeconds: 30, pollMarginMs: 10_000, pauseMs: 1000, longestPauseMs: 60_000, partGapMs: 1050 };
 
 /** What the Zalo Bot channel is built from. */
 export interface ZaloBotSettings {
@@ -56,7 +58,10 @@ export const zaloBotCapabilities: Capabilities = { buttons: 0, textLimit: 1900, 
 const meSchema = z.object({ id: z.string() });
 const sentSchema = z.object({ message_id: z.string() });
 const anySchema = z.unknown();
-const notFoundWords = /not found|no updates?|timeout/i;
+const hookSchema = z.object({ verification: z.object({ ok: z.boolean(), outcome: z.string().catch('') }).optional().catch(undefined) }).catch({});
+/** Words of a 400, 403 or 404 that is about the one person, not about the bot. */
+const personWords = /user|chat|recipient|block|interact/i;
+const triesWhileStopping = 4;
 
 /** Creates the Zalo Bot channel. One poll at a time: what one poll reads, no other would see again, and it is stored before the next. */
 export function createZaloBotChannel(settings: ZaloBotSettings): ZaloBotChannel {
@@ -75,6 +80,11 @@ export function createZaloBotChannel(settings: ZaloBotSettings): ZaloBotChannel 
   }
 
   async function receive(update: unknown): Promise<void> {
+    if (stopping.signal.aborted) throw new Error('zalo-bot: not receiving');
+    await take(update);
+  }
+
+  async function take(update: unknown): Promise<void> {
     if (!handle) throw new Error('zalo-bot: not receiving');
     const parsed = parseZaloBotUpdate(update);
     if (parsed.kind === 'malformed') return log.warn('zalo-bot.malformed-update', { where: parsed.where });
@@ -83,18 +93,18 @@ export function createZaloBotChannel(settings: ZaloBotSettings): ZaloBotChannel 
     await quota.add(1).catch(() => undefined);
   }
 
-  /** Stores an update that exists nowhere else any more: it is tried until it is stored, and nothing new is read before. */
+  /** Stores an update that exists nowhere else any more: it is tried until it is stored, and nothing new is read before; also while stopping, a few times. */
   async function keep(update: unknown): Promise<void> {
-    for (let failures = 0; ; failures += 1) {
+    for (let failures = 0; !stopping.signal.aborted || failures < triesWhileStopping; failures += 1) {
       try {
-        return await receive(update);
+        return await take(update);
       } catch (error) {
         log.error('zalo-bot.not-stored', { error: error instanceof Error ? error.name : 'unknown' });
         health = { ok: false, detail: 'updates cannot be stored' };
         await sleep(Math.min(waits.pauseMs * 2 ** failures, waits.longestPauseMs));
-        if (stopping.signal.aborted && failures > 3) throw error;
       }
     }
+    log.error('zalo-bot.update-lost');
   }
 
   async function rest(failure: CallFailure, failures: number): Promise<void> {
@@ -104,14 +114,16 @@ export function createZaloBotChannel(settings: ZaloBotSettings): ZaloBotChannel 
     await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
   }
 
-  async function insist(method: string, params: Record<string, unknown>, result: z.ZodType<unknown>): Promise<boolean> {
+  /** Calls until it works; null when stopped meanwhile. */
+  async function insist<Value>(method: string, params: Record<string, unknown>, result: z.ZodType<Value>): Promise<{ value: Value | null } | null> {
     for (let failures = 0; !stopping.signal.aborted; failures += 1) {
       const answer = await client.call(method, params, result, { timeoutMs: waits.callMs, signal: stopping.signal });
+      if (answer.ok) return { value: answer.value };
       // No webhook was set: there is nothing to delete.
-      if (answer.ok || (method === 'deleteWebhook' && answer.failure.code === 404)) return true;
+      if (method === 'deleteWebhook' && answer.failure.code === 404) return { value: null };
       await rest(answer.failure, failures);
     }
-    return false;
+    return null;
   }
 
   async function poll(): Promise<void> {
@@ -134,16 +146,28 @@ export function createZaloBotChannel(settings: ZaloBotSettings): ZaloBotChannel 
 
   async function run(): Promise<void> {
     if (!(await insist('getMe', {}, meSchema))) return;
-    if (webhook) {
-      if (await insist('setWebhook', { url: webhook.url, secret_token: webhook.secret }, anySchema)) health = { ok: true, detail: 'webhook' };
-    } else if (await insist('deleteWebhook', {}, anySchema)) await poll();
+    if (!webhook) {
+      if (!(await insist('deleteWebhook', {}, anySchema))) return;
+      health = { ok: true, detail: 'polling' };
+      return poll();
+    }
+    const set = await insist('setWebhook', { url: webhook.url, secret_token: webhook.secret }, hookSchema);
+    if (!set) return;
+    const check = set.value?.verification;
+    health = { ok: true, detail: 'webhook' };
+    if (check?.ok !== false) return;
+    // It is saved all the same: perhaps the address was not yet to be reached from outside.
+    health = { ok: true, detail: 'webhook set, but Zalo could not reach it' };
+    log.warn('zalo-bot.webhook-not-verified', { outcome: check.outcome.slice(0, 100) });
   }
 
   async function send(chat: string, outgoing: Outgoing): Promise<Sent> {
+    if (stopping.signal.aborted) return { kind: 'retry', afterMs: 1000, scope: 'channel', reason: 'stopped' };
     if ((await quota.used()) >= zaloBotMonthlyQuota) return quotaUsedUp();
     const parts = await degrade(outgoing, zaloBotCapabilities, { offer: (choices) => settings.offer(chat, choices), linkFor: (document) => settings.linkFor(chat, document), captionLimit: 0 });
     let sent: Sent = { kind: 'refused', reason: 'nothing to send' };
     for (const [index, part] of parts.entries()) {
+      if (index > 0) await sleep(waits.partGapMs);
       const answer = await client.call('sendMessage', { chat_id: chat, text: part.text }, sentSchema, { timeoutMs: waits.callMs });
       sent = answer.ok ? { kind: 'ok', messageId: answer.value.message_id } : sentOf(answer.failure);
       if (answer.ok) await quota.add(1).catch(() => undefined);
@@ -162,7 +186,9 @@ export function createZaloBotChannel(settings: ZaloBotSettings): ZaloBotChannel 
     if (failure.perhapsDone) return { kind: 'unknown', reason };
     if (code === 429) return /quota/i.test(reason) ? quotaUsedUp() : { kind: 'retry', afterMs: 60_000, scope: 'channel', reason };
     if (code === null || code === 401) return { kind: 'retry', afterMs: 60_000, scope: 'channel', reason };
-    if (code === 403 || (code === 404 && notFoundWords.test(reason)) || /chat not found|user not found/i.test(reason)) return { kind: 'gone', reason };
+    if ((code === 403 || code === 404 || /not found/i.test(reason)) && personWords.test(reason)) return { kind: 'gone', reason };
+    // About the bot as a whole: nobody is to blame and nothing is lost, it waits until the bot may speak again.
+    if (code === 403 || code === 404) return { kind: 'retry', afterMs: 60_000, scope: 'channel', reason };
     return { kind: 'refused', reason };
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeNetworkFailure } from '../network-failure.ts';
 
 /** Why a call did not succeed. Holds no token and nothing of what was sent. */
 export interface CallFailure {
@@ -25,9 +26,6 @@ const envelopeSchema = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(false), error_code: z.coerce.number().catch(0), description: z.string().catch('') }),
 ]);
 
-/** Network errors that happen before anything has left: the call was surely not done. */
-const neverLeft = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT']);
-
 /** A client for one bot. The token stands in the path of every call, so no address and no raw error is ever passed on. */
 export function createZaloBotClient(token: string, apiRoot: string): ZaloBotClient {
   const root = apiRoot.replace(/\/+$/, '');
@@ -45,7 +43,7 @@ export function createZaloBotClient(token: string, apiRoot: string): ZaloBotClie
         status = response.status;
         body = await response.text();
       } catch (error) {
-        return { ok: false, failure: networkFailure(error) };
+        return { ok: false, failure: { code: null, ...describeNetworkFailure(error) } };
       }
       const envelope = envelopeSchema.safeParse(parseJson(body)).data;
       // Not their JSON: a gateway spoke. What stood behind it may have done the work.
@@ -55,12 +53,6 @@ export function createZaloBotClient(token: string, apiRoot: string): ZaloBotClie
       return value.success ? { ok: true, value: value.data } : { ok: false, failure: { code: null, description: 'answer not understood', perhapsDone: true } };
     },
   };
-}
-
-function networkFailure(error: unknown): CallFailure {
-  const cause = error instanceof Error ? (error.cause as { code?: unknown } | undefined) : undefined;
-  const code = typeof cause?.code === 'string' ? cause.code : error instanceof Error ? error.name : 'network failed';
-  return { code: null, description: code, perhapsDone: !neverLeft.has(code) };
 }
 
 function parseJson(body: string): unknown {

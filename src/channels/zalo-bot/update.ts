@@ -6,7 +6,7 @@ const messageSchema = z.object({
   chat: z.object({ id: z.string().min(1), chat_type: z.string().catch('PRIVATE') }),
   message_id: z.string().min(1),
   /** Unix milliseconds. */
-  date: z.coerce.number().int().positive(),
+  date: z.coerce.number().int().positive().max(8.64e15),
   text: z.string().optional().catch(undefined),
   caption: z.string().optional().catch(undefined),
   // Real updates say photo_url where the page says photo.
@@ -45,9 +45,9 @@ function contentOf(name: string, message: z.infer<typeof messageSchema>): Conten
   const photo = message.photo_url ?? message.photo;
   switch (name) {
     case 'message.text.received':
-      return { kind: 'text', text: message.text ?? '' };
+      return { kind: 'text', text: (message.text ?? '').normalize('NFC') };
     case 'message.image.received':
-      return photo ? { kind: 'image', file: { ref: photo, name: 'anh.jpg', size: null, checksum: null }, caption: message.caption ?? '', album: null } : { kind: 'unsupported', what: 'image' };
+      return photo ? { kind: 'image', file: { ref: photo, name: 'anh.jpg', size: null, checksum: null }, caption: (message.caption ?? '').normalize('NFC'), album: null } : { kind: 'unsupported', what: 'image' };
     case 'message.sticker.received':
       return { kind: 'unsupported', what: 'sticker' };
     case 'message.voice.received':

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeNetworkFailure } from '../network-failure.ts';
 
 /** Why a call did not succeed. Holds no token and nothing of what was sent. */
 export interface OaFailure {
@@ -38,9 +39,8 @@ export interface OaClient {
 /** The error numbers that say the access token is no longer good: the same cause comes under several. */
 export const tokenCodes: ReadonlySet<number> = new Set([-216, 216, -401, 401, -220]);
 
-// `data` is missing on errors; some answers carry the fields beside `error` instead.
+// `data` is missing on errors, which come with HTTP 200 all the same.
 const envelopeSchema = z.looseObject({ error: z.coerce.number(), message: z.string().catch(''), data: z.unknown() });
-const neverLeft = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT']);
 
 /** A client for one API root. */
 export function createOaClient(apiRoot: string): OaClient {
@@ -69,9 +69,7 @@ export async function fetchText(url: URL, init: RequestInit): Promise<{ status: 
     const response = await fetch(url, init);
     return { status: response.status, text: await response.text() };
   } catch (error) {
-    const cause = error instanceof Error ? (error.cause as { code?: unknown } | undefined) : undefined;
-    const code = typeof cause?.code === 'string' ? cause.code : error instanceof Error ? error.name : 'network failed';
-    return { failure: { code: null, description: code, perhapsDone: !neverLeft.has(code) } };
+    return { failure: { code: null, ...describeNetworkFailure(error) } };
   }
 }
 
