@@ -44,6 +44,8 @@ export interface Text {
 export interface Capabilities {
   /** Most buttons in one message; 0: none. */
   buttons: number;
+  /** Whether each message can also be seen as a channel without buttons and files would show it (the web chat's other view): choices have numbers too, and a page takes files. */
+  plainToo?: boolean;
   /** Most characters of one message. */
   textLimit: number;
   /** Whether people can send files there. */
@@ -413,6 +415,8 @@ export interface TranscriptEntry {
 export interface TranscriptStore {
   /** Inserts, or replaces the entry of the same id where it stands. */
   put(entry: TranscriptEntry): Promise<void>;
+  /** One entry; null when there is none of that id. */
+  get(chat: string, id: string): Promise<TranscriptEntry | null>;
   /** The latest entries of a chat, oldest first. */
   latest(chat: string, limit: number): Promise<TranscriptEntry[]>;
 }

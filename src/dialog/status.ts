@@ -111,5 +111,7 @@ function sayVersion(turn: PersonTurn, version: Submission): string {
 
 async function showQuote(turn: PersonTurn, id: string): Promise<Reply> {
   const { obligation, plan } = await readAssignment(turn.core, turn.person, id);
-  return { text: turn.say('status.quote', { clause: obligation.clause, number: plan.number, quote: obligation.quote }) };
+  // A paper without a number is named by its year: none is invented.
+  const name = /\d/.test(plan.number) ? plan.number : turn.say('status.plan-of-year', { year: plan.year });
+  return { text: turn.say('status.quote', { clause: obligation.clause, number: name, quote: obligation.quote }) };
 }

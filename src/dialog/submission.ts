@@ -88,11 +88,11 @@ async function waitForFile(turn: PersonTurn, id: string): Promise<Reply> {
   if (view.assignment.state === 'void') throw new Refusal('assignment-void');
   await core.store.drafts.set(draftOwner(turn), { flow, data: { assignment: id }, at: incoming.at });
   const replaces = view.assignment.state === 'submitted' || view.assignment.state === 'waived';
-  const takesFiles = core.channels.get(incoming.channel)?.capabilities.filesIn ?? true;
-  const url = takesFiles ? null : createLink(core, { purpose: 'upload', person: person.id, subject: id, expiresAt: new Date(core.clock().getTime() + uploadLinkMs) });
+  const { filesIn = true, plainToo = false } = core.channels.get(incoming.channel)?.capabilities ?? {};
+  const url = filesIn && !plainToo ? null : createLink(core, { purpose: 'upload', person: person.id, subject: id, expiresAt: new Date(core.clock().getTime() + uploadLinkMs) });
   const page: Choice[][] = url === null ? [] : [[{ ...button(turn.say('submission.open-page'), 'viec', id), url }]];
   const lines = [
-    turn.say(replaces ? 'submission.send-replacement' : url === null ? 'submission.send' : 'submission.send-by-page', { title: titleOfDuty(turn, view) }),
+    turn.say(replaces ? 'submission.send-replacement' : filesIn ? 'submission.send' : 'submission.send-by-page', { title: titleOfDuty(turn, view) }),
     turn.say('submission.due', { due: dueOfDuty(turn, view) }), turn.say('submission.kinds'),
   ];
   return screen({ pressedOn: null }, lines, page);

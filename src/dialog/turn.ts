@@ -80,7 +80,7 @@ export function commandChoice(name: string, label: string): Choice {
 }
 
 /**
- * Whether a draft waits for a number. Where a channel has no buttons, a typed number is otherwise the choice that was offered under it;
+ * Whether a draft waits for a number. Where choices are numbered, a typed number is otherwise the choice that was offered under it;
  * a draft that asks "how many?" keeps the number to itself by `data.expects: 'number'`.
  */
 export function expectsNumber(draft: Pick<Draft, 'data'>): boolean {

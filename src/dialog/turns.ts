@@ -113,7 +113,8 @@ export function createTurns(parts: readonly DialogPart[]): Turns {
   async function answerText(turn: Turn, text: string): Promise<Reply | Reply[]> {
     const draft = await findDraft(turn);
     const waiting = draftHandler(turn, draft);
-    const offered = waiting && draft && expectsNumber(draft) ? null : await offeredChoice(turn, text);
+    const awaited = waiting && draft && (expectsNumber(draft) || hasButtons(turn));
+    const offered = awaited ? null : await offeredChoice(turn, text);
     if (offered) return answerChoice(turn, offered.id);
     const typed = typedCommand(text);
     if (typed?.slash && typed.found.length === 0) throw new Refusal(turn.person ? 'unknown-command' : 'not-paired');
@@ -183,9 +184,14 @@ function paired(turn: Turn): PersonTurn {
   return { ...turn, person };
 }
 
-/** The choice a typed number stood for; only where there are no buttons to press, and only a number that was offered. */
+/** Whether choices can be pressed there, so that a number typed while a sentence is awaited is that sentence. */
+function hasButtons({ core, incoming }: Turn): boolean {
+  const capabilities = core.channels.get(incoming.channel)?.capabilities;
+  return capabilities !== undefined && capabilities.buttons > 0 && capabilities.plainToo !== true;
+}
+
+/** The choice a typed number stood for; only a number that was offered (on a channel with buttons: what found no room among them). */
 async function offeredChoice(turn: Turn, text: string): Promise<Choice | null> {
-  if ((turn.core.channels.get(turn.incoming.channel)?.capabilities.buttons ?? 0) > 0) return null;
   const number = /^(?:so |chon |muc )?(\d{1,9})$/.exec(foldText(text))?.[1];
   return number === undefined ? null : numberedChoice(turn.core, turn.incoming.channel, turn.incoming.chat, Number(number));
 }

@@ -16,13 +16,18 @@ export function createTranscriptStore(connection: Connection): TranscriptStore {
     // The latest of a chat.
     [[{ chat: 1, arrival: -1 }]],
   );
+  const entryOf = ({ _id, arrival: _arrival, ...entry }: TranscriptRow): TranscriptEntry => entry;
   return {
     async put(entry) {
       await model.updateOne({ _id: `${entry.chat}/${entry.id}` }, { $set: entry, $setOnInsert: { arrival: new mongo.ObjectId() } }, { upsert: true });
     },
+    async get(chat, id) {
+      const row = await model.findOne({ _id: `${chat}/${id}` }).lean<TranscriptRow | null>();
+      return row && entryOf(row);
+    },
     async latest(chat, limit) {
       const rows = await model.find({ chat }).sort({ arrival: -1 }).limit(limit).lean<TranscriptRow[]>();
-      return rows.reverse().map(({ _id, arrival: _arrival, ...entry }) => entry);
+      return rows.reverse().map(entryOf);
     },
   };
 }

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Choice, FileRef, Incoming } from '../../domain/message.ts';
-import { Refusal } from '../../domain/refusal.ts';
 import { fileSizeLimit } from '../../domain/submission.ts';
-import type { Capabilities, Channel, Clock, FileStore, Outgoing, TranscriptEntry, TranscriptStore } from '../../ports.ts';
-import { degrade } from '../degrade.ts';
+import type { Capabilities, Channel, Clock, FileStore, Outgoing, Sent, TranscriptEntry, TranscriptStore } from '../../ports.ts';
+import { cleanText, degrade } from '../degrade.ts';
 
 /** What a person does in a web chat. `id` is made by the page, so that a repeated request is one message. */
 export interface WebChannel extends Channel {
@@ -28,13 +27,13 @@ export interface WebChannelOptions {
   clock: Clock;
   /** What the person behind a chat is called. */
   nameOf(chat: string): string;
-  /** Gives numbers to choices for the view without buttons; they run on per person. */
+  /** Gives numbers to choices for the view without buttons; they run on per chat. */
   offer(chat: string, choices: readonly Choice[]): Promise<{ number: number; choice: Choice }[]>;
   /** An expiring link to a document, for the view without files. */
   linkFor(chat: string, document: { fileId: string; name: string }): Promise<string>;
 }
 
-const capabilities: Capabilities = { buttons: 12, textLimit: 4096, filesIn: true, edits: true, sendsFile: () => true };
+const capabilities: Capabilities = { buttons: 12, plainToo: true, textLimit: 4096, filesIn: true, edits: true, sendsFile: () => true };
 /** The view a channel without buttons and files would give. */
 const plainCapabilities = { buttons: 0, textLimit: 1900, sendsFile: () => false };
 const historyLength = 200;
@@ -45,24 +44,52 @@ const historyLength = 200;
  */
 export function createWebChannel(options: WebChannelOptions): WebChannel {
   const listeners = new Set<(entry: TranscriptEntry) => void>();
+  /** By chat, what is being taken in: an answer must not stand above the message it answers. */
+  const arriving = new Map<string, Promise<void>>();
+  const sending = new Set<Promise<Sent>>();
   let handle: ((incoming: Incoming) => Promise<void>) | null = null;
+  let stopped = false;
 
   async function show(entry: TranscriptEntry): Promise<void> {
     await options.transcripts.put(entry);
     for (const listener of listeners) listener(entry);
   }
 
-  async function receive(chat: string, id: string, shown: string, content: Incoming['content']): Promise<void> {
-    if (!handle) throw new Error('the web channel has not been started');
+  /** One after the other, in the order in which they came. What could not be stored throws, and the page sends it again. */
+  function receive(chat: string, id: string, shown: string, read: () => Promise<Incoming['content']>): Promise<void> {
+    const taken = (arriving.get(chat) ?? Promise.resolve()).catch(() => undefined).then(() => takeIn(chat, id, shown, read));
+    arriving.set(chat, taken);
+    return taken.finally(() => {
+      if (arriving.get(chat) === taken) arriving.delete(chat);
+    });
+  }
+
+  async function takeIn(chat: string, id: string, shown: string, read: () => Promise<Incoming['content']>): Promise<void> {
+    if (!handle) throw new Error('the web channel does not run');
+    // A repeated request is the same message: it was taken in before it was shown.
+    if (await options.transcripts.get(chat, id)) return;
     const at = options.clock();
     // Stored first: what the person sees as sent has then really been taken in.
-    await handle({ channel: 'web', chat, group: false, messageId: `${chat}:${id}`, edits: null, at, senderName: options.nameOf(chat), content });
+    await handle({ channel: 'web', chat, group: false, messageId: `${chat}:${id}`, edits: null, at, senderName: options.nameOf(chat), content: await read() });
     await show({ id, chat, from: 'person', at, text: shown, choices: [], document: null, plain: [shown] });
   }
 
-  async function labelOf(chat: string, choice: string, on: string): Promise<string> {
-    const entry = (await options.transcripts.latest(chat, historyLength)).find((found) => found.id === on);
-    return entry?.choices.flat().find((found) => found.id === choice)?.label ?? choice;
+  async function deliver(chat: string, outgoing: Outgoing): Promise<Sent> {
+    const text = cleanText(outgoing.text);
+    const choices = (outgoing.choices ?? []).map((row) => row.map((choice) => ({ ...choice, label: cleanText(choice.label) })));
+    const document = outgoing.document ? { fileId: outgoing.document.fileId, name: outgoing.document.name, size: outgoing.document.size } : null;
+    const id = outgoing.edits ?? randomUUID();
+    try {
+      await arriving.get(chat)?.catch(() => undefined);
+      const plain = await degrade(outgoing, plainCapabilities, {
+        captionLimit: 0, offer: (offered) => options.offer(chat, offered), linkFor: (linked) => options.linkFor(chat, linked),
+      });
+      await show({ id, chat, from: 'bot', at: options.clock(), text, choices, document, plain: plain.map((part) => part.text) });
+      return { kind: 'ok', messageId: id };
+    } catch {
+      // The store broke off: what was written may stand there.
+      return { kind: 'unknown', reason: 'the transcript could not be written' };
+    }
   }
 
   return {
@@ -71,16 +98,14 @@ export function createWebChannel(options: WebChannelOptions): WebChannel {
     pacing: { perSecond: 1000, perChatPerSecond: 100, chatBurst: 100, perGroupMinute: 1000, isGroup: () => false },
     async start(given) {
       handle = given;
+      stopped = false;
     },
     reach: () => ({ kind: 'free' }),
-    async send(chat: string, outgoing: Outgoing) {
-      const plain = await degrade(outgoing, plainCapabilities, {
-        captionLimit: 0, offer: (choices) => options.offer(chat, choices), linkFor: (document) => options.linkFor(chat, document),
-      });
-      const id = outgoing.edits ?? randomUUID();
-      const document = outgoing.document ? { fileId: outgoing.document.fileId, name: outgoing.document.name, size: outgoing.document.size } : null;
-      await show({ id, chat, from: 'bot', at: options.clock(), text: outgoing.text, choices: outgoing.choices ?? [], document, plain: plain.map((part) => part.text) });
-      return { kind: 'ok', messageId: id };
+    async send(chat, outgoing) {
+      if (stopped) return { kind: 'retry', afterMs: 1000, scope: 'channel', reason: 'the web channel has stopped' };
+      const sent = deliver(chat, outgoing);
+      sending.add(sent);
+      return sent.finally(() => sending.delete(sent));
     },
     async open(file: FileRef) {
       return options.files.open(file.ref);
@@ -89,17 +114,27 @@ export function createWebChannel(options: WebChannelOptions): WebChannel {
     health: () => ({ ok: handle !== null, detail: 'web chat' }),
     async stop() {
       handle = null;
+      stopped = true;
+      await Promise.allSettled([...sending, ...arriving.values()]);
       listeners.clear();
     },
-    say: (chat, id, text) => receive(chat, id, text, { kind: 'text', text }),
+    say(chat, id, text) {
+      const said = cleanText(text);
+      return receive(chat, id, said, async () => ({ kind: 'text', text: said }));
+    },
     async press(chat, id, choice, on) {
-      await receive(chat, id, await labelOf(chat, choice, on), { kind: 'choice', id: choice, on });
+      const label = (await options.transcripts.get(chat, on))?.choices.flat().find((found) => found.id === choice)?.label;
+      await receive(chat, id, label ?? choice, async () => ({ kind: 'choice', id: choice, on }));
     },
     async upload(chat, id, name, stream) {
       const ref = `web/${chat}/${id}`;
-      const { size, sha256 } = await options.files.save(ref, stream, { name, mime: 'application/octet-stream' }, fileSizeLimit);
-      if (size > fileSizeLimit) throw new Refusal('file-too-big', { limit: '20 MB' });
-      await receive(chat, id, `📎 ${name}`, { kind: 'document', file: { ref, name, size, checksum: sha256 }, caption: '', album: null });
+      const shown = cleanText(name).trim() || 'file';
+      await receive(chat, id, `📎 ${shown}`, async () => {
+        const { size, sha256 } = await options.files.save(ref, stream, { name: shown, mime: 'application/octet-stream' }, fileSizeLimit);
+        return { kind: 'document', file: { ref, name: shown, size, checksum: sha256 }, caption: '', album: null };
+      });
+      // Of a repeated request nothing was read: the connection would wait for it.
+      stream.resume();
     },
     history: (chat) => options.transcripts.latest(chat, historyLength),
     watch(listener) {
