@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { OutboxRow } from '../../src/domain/notice.ts';
 import type { OutboxStore, Sent } from '../../src/ports.ts';
 import { at, buildOutboxRow, buildPerson } from '../support/builders.ts';
-import { addPeople, freePacing, openPost, toChat, type Post } from '../support/post.ts';
+import { addPeople, freePacing, openPost, postFactor, toChat, type Post } from '../support/post.ts';
 
 const lost: Sent = { kind: 'unknown', reason: 'no answer' };
 const ok: Sent = { kind: 'ok', messageId: '1' };
