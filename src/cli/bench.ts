@@ -24,6 +24,10 @@ const benches: Record<string, (run: BenchRun) => Promise<void>> = {
     if (!plan) throw new Error(`${planFile} has mistakes`);
     await benchQueries({ plan, calendar: desk.calendar, server: desk.config.mongodbUri, sizes: [Math.max(200, Math.round(1_200 * scale)), Math.max(400, Math.round(120_000 * scale))], print });
   },
+  async engine({ desk, scale, print }) {
+    const { benchEngine } = await import('../bench/engine.ts');
+    await benchEngine({ scale, server: desk.config.mongodbUri, print });
+  },
   async delivery({ scale, only, print }) {
     const { benchDelivery } = await import('../bench/delivery.ts');
     await benchDelivery({ scale, only, alone: false }, print);
