@@ -65,53 +65,46 @@ export function openStorage(folder: string, onLost: () => void = () => undefined
   let data: Database<Buffer, Buffer>;
   let meta: Database<Buffer, string>;
   try {
-    env = open<Buffer, Buffer>({ path: folder, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false, maxDbs: 4, maxReaders: 512, noSubdir: false });
+    env = open<Buffer, Buffer>({ path: folder, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false, eventTurnBatching: false, maxDbs: 4, maxReaders: 512, noSubdir: false });
     data = env.openDB<Buffer, Buffer>('data', { encoding: 'binary', keyEncoding: 'binary' });
     meta = env.openDB<Buffer, string>('meta', { encoding: 'binary' });
   } catch (error) {
     throw openFailure(folder, error as Error);
   }
-  const inTransaction = <T>(action: () => T): T => {
-    let inside = true;
+  const inTransaction = async <T>(commit: () => Promise<T>): Promise<T> => {
     try {
-      return env.transactionSync(() => {
-        const result = action();
-        inside = false;
-        return result;
-      });
+      return await commit();
     } catch (error) {
       onLost();
-      throw inside ? error : writeFailure(error as Error);
+      throw (await commitFailure(error as Error)) ?? error;
     }
   };
   let waiting: Waiting[] = [];
-  const commitWaiting = (): void => {
-    const batch = waiting;
-    waiting = [];
-    if (batch.length === 0) return;
-    const answers: (() => void)[] = [];
-    const failures: ((error: Error) => void)[] = [];
-    const started = performance.now();
-    try {
-      inTransaction(() => {
-        for (let one = batch.shift(); one; one = batch.shift()) {
-          const { action, resolve, reject } = one;
-          failures.push(reject);
-          try {
-            const result = action();
-            answers.push(() => resolve(result));
-          } catch (error) {
-            answers.push(() => reject(error as Error));
-          }
-          if (performance.now() - started > BATCH_MS) break;
-        }
-      });
-      for (const answer of answers) answer();
-    } catch (error) {
-      for (const reject of failures) reject(error as Error);
+  let committing: Promise<void> | undefined;
+  /** Commits what waits, a batch at a time: while one is synced to disk the next one gathers. */
+  const commitWaiting = async (): Promise<void> => {
+    // What comes in during this turn of the event loop still goes into the first batch.
+    await nextTurn();
+    while (waiting.length > 0) {
+      const taken: Waiting[] = [];
+      const answers: (() => void)[] = [];
+      try {
+        await inTransaction(() =>
+          data.transaction(() => {
+            const started = performance.now();
+            for (let one = waiting.shift(); one; one = waiting.shift()) {
+              taken.push(one);
+              answers.push(perform(one));
+              if (performance.now() - started > BATCH_MS) break;
+            }
+          }),
+        );
+        for (const answer of answers) answer();
+      } catch (error) {
+        for (const { reject } of taken) reject(error as Error);
+      }
     }
-    if (batch.length > 0) waiting = [...batch, ...waiting];
-    if (waiting.length > 0) setImmediate(commitWaiting);
+    committing = undefined;
   };
   const span = (range: Range, limit: number | undefined, reverse: boolean, after: Buffer | undefined): Record<string, unknown> =>
     reverse
@@ -130,13 +123,9 @@ export function openStorage(folder: string, onLost: () => void = () => undefined
     write: (action) =>
       new Promise((resolve, reject) => {
         waiting.push({ action, resolve: resolve as (result: unknown) => void, reject });
-        if (waiting.length === 1) setImmediate(commitWaiting);
+        committing ??= commitWaiting();
       }),
-    writeAlone: async (action) => {
-      // The event loop's next turn, so that what waits already keeps its place in front.
-      await nextTurn();
-      return inTransaction(action);
-    },
+    writeAlone: (action) => inTransaction(() => data.childTransaction(action) as Promise<never>),
     getMeta: (name) => {
       const sealed = meta.get(name);
       return sealed && unsealBytes(sealed);
@@ -153,7 +142,7 @@ export function openStorage(folder: string, onLost: () => void = () => undefined
     copyTo: (target, compact) => env.backup(target, compact),
     close: async () => {
       // What was promised before the close is committed first.
-      while (waiting.length > 0) await nextTurn();
+      await committing;
       await env.close();
     },
   };
@@ -182,8 +171,23 @@ function openFailure(folder: string, error: Error): EmbeddedFailure {
   return new EmbeddedFailure(`The database in ${folder} cannot be opened: ${reason}`, 78);
 }
 
-function writeFailure(error: Error): Error {
-  const reason = error.message;
+/** Runs one piece of work inside the transaction of all; its answer is given when that is durable. */
+function perform({ action, resolve, reject }: Waiting): () => void {
+  try {
+    const result = action();
+    return () => resolve(result);
+  } catch (error) {
+    return () => reject(error as Error);
+  }
+}
+
+/** Why a commit failed, or nothing when the error came from the action itself. LMDB hands the reason over as a promise that rejects. */
+async function commitFailure(error: Error): Promise<CommandFailure | undefined> {
+  if (!('commitError' in error)) return undefined;
+  const reason = await Promise.resolve(error.commitError).then(
+    () => error.message,
+    (inner: unknown) => (inner instanceof Error ? inner.message : 'no reason given'),
+  );
   // LMDB calls a write that was cut short an input/output error, and that is how a full disk or a quota shows itself.
   if (/ENOSPC|No space|MDB_MAP_FULL|EDQUOT|quota|EFBIG|File too large|Input\/output/i.test(reason)) {
     return new CommandFailure(14031, `The disk is full or fails; nothing of this write was kept: ${reason}`);
