@@ -4,7 +4,7 @@ import type { Choice, Incoming } from '../../domain/message.ts';
 import type { Language } from '../../domain/person.ts';
 import type { Capabilities, Channel, Clock, Log, Outgoing, Sent } from '../../ports.ts';
 import { degrade, type Part } from '../degrade.ts';
-import { createTelegramClient, type CallFailure } from './client.ts';
+import { createTelegramClient, fileUnread, type CallFailure } from './client.ts';
 import { openTelegramFile } from './download.ts';
 import { insist, poll, usualWaits, type Supervision, type Waits } from './polling.ts';
 import { isUnchanged, mustSendAnew, sentOf } from './sent.ts';
@@ -57,6 +57,7 @@ export const telegramCapabilities: Capabilities = {
   edits: true,
 };
 
+const fileTrouble: Sent = { kind: 'retry', afterMs: 5_000, scope: 'chat', reason: fileUnread };
 const meSchema = z.object({ username: z.string().min(1) });
 const messageSchema = z.object({ message_id: z.number().int() });
 const anySchema = z.unknown();
@@ -173,21 +174,13 @@ export function createTelegramChannel(settings: TelegramSettings): TelegramChann
   }
 
   async function sendDocument(chat: number, part: Part<Document>, document: Document): Promise<Sent> {
-    const broken = new AbortController();
     const stream = await document.open().catch(() => null);
-    if (!stream) return { kind: 'retry', afterMs: 5_000, scope: 'chat', reason: 'the file cannot be read' };
-    let unread = false;
-    stream.once('error', () => {
-      unread = true;
-      broken.abort();
-    });
-    const result = await client.call(
-      'sendDocument', { chat_id: chat, ...(part.text === '' ? {} : { caption: part.text }), document: { source: stream, filename: safeFileName(document.name) }, reply_markup: keyboardOf(part.choices) },
-      messageSchema, { timeoutMs: waits.uploadMs, signal: broken.signal },
-    );
-    stream.destroy();
-    // Half an upload is no message: nothing arrived.
-    if (unread && !result.ok) return { kind: 'retry', afterMs: 5_000, scope: 'chat', reason: 'the file cannot be read' };
+    if (!stream) return fileTrouble;
+    const keyboard = keyboardOf(part.choices);
+    const fields = { chat_id: String(chat), ...(part.text === '' ? {} : { caption: part.text }), ...(keyboard ? { reply_markup: JSON.stringify(keyboard) } : {}) };
+    const file = { field: 'document', name: safeFileName(document.name), size: document.size, stream };
+    const result = await client.upload('sendDocument', fields, file, messageSchema, { timeoutMs: waits.uploadMs });
+    if (!result.ok && result.failure.description === fileUnread) return fileTrouble;
     return sentFrom(chat, result);
   }
 

@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { Telegram, TelegramError } from 'telegraf';
 import { z } from 'zod';
+import { postForm, type Upload } from './upload.ts';
 
 /** Why a call did not succeed: the service said no, or the network failed. Holds no token and nothing of what was sent. */
 export interface CallFailure {
@@ -24,6 +25,8 @@ export type CallResult<Value> = { ok: true; value: Value } | { ok: false; failur
 export interface TelegramClient {
   /** Calls a method; `result` reads its answer. `signal` ends the call early. Never throws. */
   call<Value>(method: string, payload: Record<string, unknown>, result: z.ZodType<Value>, limits: { timeoutMs: number; signal?: AbortSignal }): Promise<CallResult<Value>>;
+  /** The same with one file, streamed. A file that cannot be read whole is a failure that surely had no effect. */
+  upload<Value>(method: string, fields: Readonly<Record<string, string>>, file: Upload, result: z.ZodType<Value>, limits: { timeoutMs: number }): Promise<CallResult<Value>>;
   /** The address a file is fetched from. It holds the token: never log it, never show it. */
   fileUrl(path: string): URL;
   /** Closes idle connections. */
@@ -63,9 +66,39 @@ export function createTelegramClient(token: string, apiRoot: string): TelegramCl
         signal?.removeEventListener('abort', stop);
       }
     },
+    async upload(method, fields, file, result, { timeoutMs }) {
+      let unread = false;
+      file.stream.once('error', () => {
+        unread = true;
+      });
+      try {
+        const body = await postForm(new URL(`./bot${token}/${method}`, root), agent, fields, file, AbortSignal.timeout(timeoutMs));
+        const envelope = z.looseObject({ ok: z.literal(true), result: z.unknown() }).safeParse(parseJson(body));
+        if (!envelope.success) throw new TelegramError(answeredSchema.safeParse(parseJson(body)).data ?? { error_code: 502, description: 'not JSON' });
+        const answer = result.safeParse(envelope.data.result);
+        return answer.success ? { ok: true, value: answer.data } : { ok: false, failure: failureOf(null, 'answer not understood', { perhapsDone: true }) };
+      } catch (error) {
+        // Half an upload is no message: nothing arrived.
+        if (unread) return { ok: false, failure: failureOf(null, fileUnread) };
+        return { ok: false, failure: readFailure(error, token) };
+      } finally {
+        file.stream.destroy();
+      }
+    },
     fileUrl: (path) => new URL(`./file/bot${token}/${path.split('/').map(encodeURIComponent).join('/')}`, root),
     close: () => agent.destroy(),
   };
+}
+
+/** The description of an upload whose own file could not be read. */
+export const fileUnread = 'the file cannot be read';
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return null;
+  }
 }
 
 const answeredSchema = z.object({
@@ -85,7 +118,7 @@ function readFailure(error: unknown, token: string): CallFailure {
     });
   }
   const { name, code, type, message } = z.object({ name: z.string().catch(''), code: z.string().optional().catch(undefined), type: z.string().optional().catch(undefined), message: z.string().catch('') }).catch({ name: '', message: '' }).parse(error);
-  if (name === 'AbortError') return failureOf(null, 'no answer in time', { perhapsDone: true });
+  if (name === 'AbortError' || name === 'TimeoutError') return failureOf(null, 'no answer in time', { perhapsDone: true });
   const never = code !== undefined && (neverLeft.has(code) || certificateTrouble.test(code) || (code === 'ETIMEDOUT' && /connect ETIMEDOUT|reason: $/.test(message)));
   // The message holds the address of the call: only the code is told.
   return failureOf(null, code ?? type ?? (name || 'network failed'), { perhapsDone: !never });
