@@ -233,8 +233,8 @@ export interface AssignmentStore {
   overdue(query: { plan: string; root: string; obligation: string | null; now: Date }, page: PageRequest): Promise<Page<Assignment>>;
   /** How many are overdue there, counted to `most` at the most: a screen never waits for a million. */
   countOverdue(query: { plan: string; root: string; obligation: string | null; now: Date }, most: number): Promise<number>;
-  /** Those a wave reminds of, by id: the next `limit` after `after`. */
-  ofWave(wave: string, page: PageRequest): Promise<Page<Assignment>>;
+  /** Those a wave reminds of, by id: the next `limit` after `after`. Only what a reminder needs, so that an index answers it. */
+  ofWave(wave: string, page: PageRequest): Promise<Page<Pick<Assignment, 'id' | 'unit'>>>;
   /** Handed in and marked `awaitsReview`, oldest first. */
   awaitingReview(plan: string, page: PageRequest): Promise<Page<Assignment>>;
   /** Those with a wish for more time. */

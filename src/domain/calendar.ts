@@ -72,6 +72,14 @@ export interface Calendar {
   addWorkingDays(day: LocalDate, count: number): LocalDate;
 }
 
+interface LocalMoment {
+  day: LocalDate;
+  time: LocalTime;
+  shiftMs: number;
+}
+
+const mostSeen = 1_000;
+
 /** Builds a {@link Calendar}. An unknown time zone throws a RangeError (from Intl). */
 export function createCalendar(options: { timeZone: string; holidays: HolidayTable }): Calendar {
   const rest = new Set(Object.values(options.holidays).flatMap((year) => year.rest));
@@ -80,7 +88,19 @@ export function createCalendar(options: { timeZone: string; holidays: HolidayTab
     timeZone: options.timeZone, hourCycle: 'h23', year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
   });
 
-  function local(instant: Date): { day: LocalDate; time: LocalTime; shiftMs: number } {
+  /** What was asked for lately: loading a plan or a tick asks for the same few moments a hundred thousand times, and Intl is slow. */
+  const seen = new Map<number, LocalMoment>();
+
+  function local(instant: Date): LocalMoment {
+    const known = seen.get(instant.getTime());
+    if (known) return known;
+    if (seen.size >= mostSeen) seen.clear();
+    const moment = format(instant);
+    seen.set(instant.getTime(), moment);
+    return moment;
+  }
+
+  function format(instant: Date): LocalMoment {
     const found = Object.fromEntries(parts.formatToParts(instant).map((part) => [part.type, part.value]));
     const day = `${found.year?.padStart(4, '0')}-${found.month}-${found.day}`;
     const shown = Date.parse(`${day}T${found.hour}:${found.minute}:${found.second}Z`);

@@ -1,5 +1,4 @@
 import { PassThrough, type Readable } from 'node:stream';
-import exceljs from 'exceljs';
 import type { Sheet } from '../ports.ts';
 
 /** What Excel takes in the name of a sheet: 31 characters, without : \ / ? * [ ]. */
@@ -19,6 +18,8 @@ export function writeSheet(sheet: Sheet): Readable {
 }
 
 async function fill(sheet: Sheet, stream: PassThrough): Promise<void> {
+  // Loaded with the first sheet: it is heavy, and most days nobody exports anything.
+  const { default: exceljs } = await import('exceljs');
   const workbook = new exceljs.stream.xlsx.WorkbookWriter({ stream, useStyles: true, useSharedStrings: false });
   const worksheet = workbook.addWorksheet(sheetName(sheet.title), { views: [{ state: 'frozen', ySplit: 1 }] });
   worksheet.columns = sheet.columns.map((column) => ({ header: column.title, width: column.width }));

@@ -1,4 +1,4 @@
-import exceljs from 'exceljs';
+import type { CellValue } from 'exceljs';
 import type { RowMistake } from '../domain/mistake.ts';
 import { unitCodeSchema, type UnitRow } from '../domain/unit.ts';
 import { decodeText } from './bytes.ts';
@@ -47,6 +47,8 @@ function readTable(bytes: Uint8Array): Table {
 }
 
 async function readXlsx(bytes: Uint8Array): Promise<Table> {
+  // Loaded with the first xlsx: it is heavy, and most sheets are csv.
+  const { default: exceljs } = await import('exceljs');
   const book = new exceljs.Workbook();
   try {
     await book.xlsx.load(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer);
@@ -65,7 +67,7 @@ async function readXlsx(bytes: Uint8Array): Promise<Table> {
 }
 
 /** A cell as text. A formula stays the formula that was written: its result is whatever another program left there. */
-function cellText(value: exceljs.CellValue): string {
+function cellText(value: CellValue): string {
   if (value === null || value === undefined) return '';
   if (value instanceof Date) return value.toISOString();
   if (typeof value !== 'object') return String(value);
@@ -73,7 +75,7 @@ function cellText(value: exceljs.CellValue): string {
   if ('formula' in value) return `=${value.formula ?? ''}`;
   if ('sharedFormula' in value) return `=${value.sharedFormula}`;
   if ('error' in value) return value.error;
-  return 'text' in value ? cellText(value.text as exceljs.CellValue) : '';
+  return 'text' in value ? cellText(value.text as CellValue) : '';
 }
 
 function readHeader(header: readonly string[]): { places: Record<Column, number>; mistakes: RowMistake[] } {

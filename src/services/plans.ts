@@ -9,7 +9,8 @@ import { allStages, nextStage, type Wave } from '../domain/reminder.ts';
 import { isOpenOn, type Unit } from '../domain/unit.ts';
 import type { Core } from '../ports.ts';
 
-const batchSize = 500;
+/** Rows written at a time. */
+const batchSize = 2_000;
 
 /** What loading a plan did. With mistakes nothing was changed. */
 export interface PlanLoad {
@@ -119,31 +120,47 @@ async function applyObligation(core: Core, plan: Plan, obligation: Obligation): 
 async function amendAssignments(core: Core, plan: Plan, obligation: Obligation, waves: Set<string>): Promise<number> {
   const due = dueOf(obligation.due, core.calendar);
   const act = { by: 'system', at: core.clock() };
-  let amended = 0;
-  for await (const assignment of core.store.assignments.stream(plan.plan, obligation.key)) {
-    let current = assignment;
+  return changeEach(core.store.assignments.stream(plan.plan, obligation.key), async (assignment) => {
     // Days to act on carry no due; a day is an assignment of its own.
-    if (assignment.day === null && amendDue(assignment, due, core.calendar, act) !== assignment) {
-      current = await core.store.assignments.change(assignment.id, (stored) => amendDue(stored, due, core.calendar, act));
-      amended += 1;
-    }
+    const isAmended = assignment.day === null && amendDue(assignment, due, core.calendar, act) !== assignment;
+    const current = isAmended ? await core.store.assignments.change(assignment.id, (stored) => amendDue(stored, due, core.calendar, act)) : assignment;
     if (current.wave !== null && current.state === 'open') waves.add(current.wave);
-  }
-  return amended;
+    return isAmended;
+  });
 }
 
 async function amendPledges(core: Core, plan: Plan, obligation: Obligation, waves: Set<string>): Promise<number> {
   const due = dueOf(obligation.due, core.calendar);
-  let amended = 0;
-  for await (const pledge of core.store.pledges.stream(plan.plan)) {
-    let current = pledge;
-    if (amendPledge(pledge, due) !== pledge) {
-      current = await core.store.pledges.change(pledge.id, (stored) => amendPledge(stored, due));
-      amended += 1;
-    }
+  return changeEach(core.store.pledges.stream(plan.plan), async (pledge) => {
+    const isAmended = amendPledge(pledge, due) !== pledge;
+    const current = isAmended ? await core.store.pledges.change(pledge.id, (stored) => amendPledge(stored, due)) : pledge;
     if (current.wave !== null) waves.add(current.wave);
+    return isAmended;
+  });
+}
+
+/** Changes side by side: writes that wait at the same time share the database's commit. */
+const changesAtOnce = 64;
+
+/** Looks at each item, some of them at a time; answers how many were changed. */
+async function changeEach<T>(items: AsyncIterable<T>, change: (item: T) => Promise<boolean>): Promise<number> {
+  let changed = 0;
+  let batch: T[] = [];
+  const flush = async (): Promise<void> => {
+    // All of them settle before a failure is told: nothing goes on changing behind a load that has ended.
+    const settled = await Promise.allSettled(batch.map(change));
+    for (const one of settled) {
+      if (one.status === 'rejected') throw one.reason;
+      if (one.value) changed += 1;
+    }
+    batch = [];
+  };
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length >= changesAtOnce) await flush();
   }
-  return amended;
+  await flush();
+  return changed;
 }
 
 /** Gives a wave the stages the plan lists now. A look that is due already stays due: it is the tick that decides what it means. */

@@ -92,7 +92,7 @@ function pairedBefore(chairs: readonly Person[], at: Date): Map<string, Person[]
   return byUnit;
 }
 
-function reminderOf(wave: Wave, stage: Reached, assignment: Assignment, person: Person): NoticeRequest {
+function reminderOf(wave: Wave, stage: Reached, assignment: Pick<Assignment, 'id'>, person: Person): NoticeRequest {
   return request(wave, stage, assignment.id, person, { kind: 'reminder', assignment: assignment.id, wave: wave.id, offset: stage.offset });
 }
 

@@ -26,8 +26,8 @@ export function createAssignmentStore(connection: Connection): AssignmentStore {
       [{ unit: 1, plan: 1 }],
       // Everything of an obligation, streamed: by values that never change, so that changing what was read moves nothing ahead of the reader.
       [{ plan: 1, obligation: 1, unit: 1, _id: 1 }],
-      // Who is reminded by a wave; nothing is stored of those who owe nothing.
-      [{ wave: 1, _id: 1 }, { partialFilterExpression: { wave: { $gt: '' } } }],
+      // Who is reminded by a wave, read from the index alone; nothing is stored of those who owe nothing.
+      [{ wave: 1, _id: 1, unit: 1 }, { partialFilterExpression: { wave: { $gt: '' } } }],
       // Who is late: see overdue.ts for why the instant stands before the unit.
       [{ plan: 1, path: 1, obligation: 1, overdueAt: 1, unit: 1, _id: 1 }, { partialFilterExpression: { overdueAt: { $exists: true } } }],
       // The review queue and the wishes for more time, oldest first.
@@ -95,8 +95,8 @@ export function createAssignmentStore(connection: Connection): AssignmentStore {
     countOverdue: (query, most) => late.count(query, most),
     async ofWave(wave, page) {
       const after = page.after === null ? {} : { _id: { $gt: page.after } };
-      const rows = await model.find({ wave, ...after }).sort({ _id: 1 }).limit(page.limit + 1).lean<AssignmentRow[]>();
-      return pageOf(rows.map(toAssignment), page.limit, (assignment) => assignment.id);
+      const rows = await model.find({ wave, ...after }, { unit: 1 }).sort({ _id: 1 }).limit(page.limit + 1).lean<Pick<AssignmentRow, '_id' | 'unit'>[]>();
+      return pageOf(rows.map(({ _id, unit }) => ({ id: _id, unit })), page.limit, (assignment) => assignment.id);
     },
     awaitingReview: (plan, page) => queue(plan, 'reviewFrom', page),
     askedExtension: (plan, page) => queue(plan, 'askedAt', page),
