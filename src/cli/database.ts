@@ -5,8 +5,15 @@ import { openDesk, putOut, putWords, type Desk } from './desk.ts';
 import { CliFailure, exitCodes } from './exit.ts';
 
 /** `dondoc db`: serves the embedded database alone on loopback until it is stopped; while a service runs on the same folder, says where that one is. */
-export async function serveDatabase(options: { port?: string; json?: boolean }): Promise<void> {
+export async function serveDatabase(options: { port?: string; json?: boolean; compact?: boolean }): Promise<void> {
   const desk = await openEmbeddedDesk();
+  if (options.compact) {
+    const [{ compactFolder }, { databaseFolder: folderOf }] = await Promise.all([import('../embedded/server.ts'), import('../house.ts')]);
+    const { before, after } = await compactFolder(folderOf(desk.config));
+    if (options.json) await putOut(JSON.stringify({ before, after }));
+    else putWords(desk.say('cli.compacted', { before, after }));
+    return;
+  }
   if (options.port !== undefined && !(/^\d{1,5}$/.test(options.port) && Number(options.port) <= 65_535)) throw new CliFailure(exitCodes.wrongUse, ['db: --port is a whole number from 0 to 65535']);
   const [{ findRunning, openEmbedded }, { databaseFolder }] = await Promise.all([import('../embedded/server.ts'), import('../house.ts')]);
   const folder = databaseFolder(desk.config);
@@ -50,6 +57,32 @@ export async function restore(source: string): Promise<void> {
   const copied = await restoreFrom(source, databaseFolder(desk.config));
   await copySecret(resolve(source), dataDir);
   putWords(desk.say('cli.restored', { folder: dataDir, documents: copied.documents }));
+}
+
+/** `dondoc db export`: everything into a MongoDB database that is empty, counted and hashed. */
+export async function exportDatabase(options: { to: string; json?: boolean }): Promise<void> {
+  await transfer((own) => ({ from: own, to: options.to }), options.json === true);
+}
+
+/** `dondoc db import`: everything from a MongoDB database into the embedded one, which must be empty. */
+export async function importDatabase(options: { from: string; json?: boolean }): Promise<void> {
+  await transfer((own) => ({ from: options.from, to: own }), options.json === true);
+}
+
+async function transfer(direct: (own: string) => { from: string; to: string }, json: boolean): Promise<void> {
+  const desk = await openEmbeddedDesk();
+  const [{ findRunning, openEmbedded }, { transferDatabase }, { databaseFolder }] = await Promise.all([import('../embedded/server.ts'), import('../store/transfer.ts'), import('../house.ts')]);
+  const folder = databaseFolder(desk.config);
+  const running = await findRunning(folder);
+  const engine = running === null ? await openEmbedded({ folder }) : null;
+  try {
+    const { from, to } = direct(running ?? (engine?.uri as string));
+    const done = await transferDatabase(from, to);
+    if (json) await putOut(JSON.stringify(done));
+    else putWords(desk.say('cli.transferred', { documents: done.documents, collections: done.collections.length }));
+  } finally {
+    await engine?.stop();
+  }
 }
 
 /** The commands of the embedded database have nothing to do where a server is used. */

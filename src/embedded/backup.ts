@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openCatalog } from './catalog.ts';
 import { decodeDoc } from './codec.ts';
@@ -7,7 +7,7 @@ import { folderFailure, prepareFolder } from './folder.ts';
 import { rangeOf } from './index-entries.ts';
 import { createPacer } from './pace.ts';
 import { checkDataFile } from './page-check.ts';
-import { findRunning } from './running.ts';
+import { claimFolder, isClaimed } from './running.ts';
 import { openEntries } from './scan.ts';
 import type { Storage } from './storage.ts';
 import { openStorage, unsealBytes } from './storage.ts';
@@ -38,7 +38,7 @@ export async function backupTo(storage: Storage, target: string): Promise<Copied
 /** Copies the database in a folder, whether an engine of this or another process serves it or none does. */
 export async function backupFolder(folder: string, target: string): Promise<Copied> {
   // A file that is written to meanwhile looks broken to a plain reader; the engine that serves it has looked at its start.
-  if ((await findRunning(folder)) === null) checkDataFile(join(folder, 'data.mdb'));
+  if (!isClaimed(folder)) checkDataFile(join(folder, 'data.mdb'));
   const storage = openStorage(folder);
   return backupTo(storage, target).finally(() => storage.close());
 }
@@ -59,6 +59,42 @@ export async function restoreFrom(backup: string, folder: string): Promise<Copie
     await storage.close();
   }
   return checkFolder(resolve(folder));
+}
+
+/**
+ * Writes the data file anew without its free pages. The new file is whole, checked and on disk before it takes the old
+ * one's name, so a kill leaves one or the other. Throws `EmbeddedFailure` (69) while an engine serves the folder.
+ */
+export async function compactFolder(given: string, now: () => number = () => Date.now()): Promise<{ before: number; after: number }> {
+  const folder = resolve(given);
+  const file = join(folder, 'data.mdb');
+  if (!existsSync(file)) throw new EmbeddedFailure(`There is no database in ${folder}`, 78);
+  const claim = await claimFolder(folder, now, true);
+  const beside = join(folder, 'compact');
+  try {
+    checkDataFile(file);
+    const before = statSync(file).size;
+    rmSync(beside, { recursive: true, force: true });
+    mkdirSync(beside, { mode: 0o700 });
+    const storage = openStorage(folder);
+    await storage.copyTo(beside, true).finally(() => storage.close());
+    const { bytes } = await checkFolder(beside);
+    syncPath(join(beside, 'data.mdb'));
+    renameSync(join(beside, 'data.mdb'), file);
+    syncPath(folder);
+    return { before, after: bytes };
+  } catch (error) {
+    throw folderFailure(folder, error);
+  } finally {
+    rmSync(beside, { recursive: true, force: true });
+    claim.release();
+  }
+}
+
+function syncPath(path: string): void {
+  const descriptor = openSync(path, 'r');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
 }
 
 /** Opens a database folder, reads every document and compares it with its checksum. */

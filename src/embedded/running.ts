@@ -62,6 +62,12 @@ export async function claimFolder(folder: string, now: () => number, brief: bool
   };
 }
 
+/** True when a living process has marked the folder, however briefly. */
+export function isClaimed(folder: string): boolean {
+  const note = readNote(folder);
+  return note !== undefined && isAlive(note.pid);
+}
+
 function noteFile(folder: string): string {
   return join(folder, 'engine.json');
 }

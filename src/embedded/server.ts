@@ -19,7 +19,7 @@ import type { Storage } from './storage.ts';
 import { openStorage } from './storage.ts';
 
 export { findRunning } from './running.ts';
-export { backupFolder, restoreFrom } from './backup.ts';
+export { backupFolder, compactFolder, restoreFrom } from './backup.ts';
 export { EmbeddedFailure } from './failure.ts';
 
 /** How an engine is opened. */

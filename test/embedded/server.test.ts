@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { encodeDoc } from '../../src/embedded/codec.ts';
-import { checkFolder, restoreFrom } from '../../src/embedded/backup.ts';
+import { checkFolder, compactFolder, restoreFrom } from '../../src/embedded/backup.ts';
 import { FORMAT } from '../../src/embedded/catalog.ts';
 import { EmbeddedFailure } from '../../src/embedded/failure.ts';
 import { findRunning } from '../../src/embedded/running.ts';
@@ -360,6 +360,20 @@ describe('backups', () => {
     for await (const chunk of new GridFSBucket(reader.db()).openDownloadStreamByName('paper.pdf')) chunks.push(chunk as Buffer);
     expect(Buffer.concat(chunks).equals(Buffer.alloc(600_000, 5))).toBe(true);
     await reader.close();
+  });
+
+  test('compacting makes the file smaller and keeps every document; a served folder is left alone', async () => {
+    const engine = await start();
+    await fill(engine, 5000);
+    const client = await MongoClient.connect(engine.uri);
+    await client.db().collection('units').deleteMany({ n: { $gte: 100 } });
+    await client.close();
+    expect((await failureOf(compactFolder(engine.folder))).exitCode).toBe(69);
+    await engine.stop();
+    const { before, after } = await compactFolder(engine.folder);
+    expect(after).toBeLessThan(before / 5);
+    expect(await checkFolder(engine.folder)).toMatchObject({ documents: 100 });
+    await start({ folder: engine.folder });
   });
 
   test('what is no backup, or a damaged one, is not restored', async () => {
