@@ -8,7 +8,7 @@ import type { Person } from '../domain/person.ts';
 import { openEmbedded } from '../embedded/server.ts';
 import { machineTiming } from '../house.ts';
 import type { Channel, Core, Store } from '../ports.ts';
-import { createSender } from '../services/outbox.ts';
+import { createSender, type Sender } from '../services/outbox.ts';
 import { openStore } from '../store/store.ts';
 import { answerText, jobSchema, jobText, startMeter, type Job, type Saying } from './delivery-job.ts';
 
@@ -44,18 +44,26 @@ export async function storePeople(store: Store, chats: readonly string[]): Promi
   return ids;
 }
 
-async function run(job: Job, core: Core, channel: Channel): Promise<void> {
-  const { outbox } = core.store;
+/** The sender of a service that is up and has nothing to do. */
+async function startSender(job: Job, core: Core, channel: Channel): Promise<Sender> {
   const sender = createSender({
     core, channel, timing: machineTiming, instance: 'bench', rate: job.rate,
     render: async (notice, row, _person, again) => (notice.kind === 'answer' ? notice.reply : { text: `${jobText(Number(row.key.slice(6)))}${again ? ' again' : ''}` }),
   });
   core.wakeOutbox = () => sender.wake();
   sender.start();
+  while (!sender.state().active) await sleep(10);
+  return sender;
+}
+
+async function run(job: Job, core: Core, sender: Sender, people: ReadonlyMap<string, string>): Promise<void> {
+  const { outbox } = core.store;
+  const filling = fill(job, core, people);
   const settled = async (): Promise<boolean> => {
     if (job.stopAfter !== null) return sender.state().answers.ok >= job.stopAfter;
     // Looked for only when the sender has nothing in hand: counting is the database's work, not the sender's.
     if (sender.state().held > 0) return false;
+    await filling;
     const counts = await outbox.counts();
     return counts.pending + counts.sending === 0;
   };
@@ -73,7 +81,16 @@ async function run(job: Job, core: Core, channel: Channel): Promise<void> {
   await sender.stop();
 }
 
-async function openBench(job: Job): Promise<{ core: Core; channel: Channel }> {
+/** Puts the rows into the outbox as a tick does, in batches, while the first of them leave already. */
+async function fill(job: Job, core: Core, people: ReadonlyMap<string, string>): Promise<void> {
+  const rows = rowsOf(job, core.clock(), (chat) => people.get(chat) ?? null);
+  for (let from = 0; from < rows.length; from += 500) {
+    await core.store.outbox.put(rows.slice(from, from + 500));
+    core.wakeOutbox();
+  }
+}
+
+async function openBench(job: Job): Promise<{ core: Core; channel: Channel; people: ReadonlyMap<string, string> }> {
   const engine = job.folder === null ? null : await openEmbedded({ folder: job.folder });
   const store = await openStore({ uri: engine?.uri ?? job.uri ?? '' });
   const log: Core['log'] = { info: () => {}, warn: () => {}, error: () => {} };
@@ -85,11 +102,8 @@ async function openBench(job: Job): Promise<{ core: Core; channel: Channel }> {
     store, log, clock: () => new Date(), calendar: createCalendar({ timeZone: 'Asia/Ho_Chi_Minh', holidays: {} }), levels: [], secret: 'bench', channels: new Map([['telegram', channel]]), publicUrl: 'http://127.0.0.1',
     random: (bytes) => randomBytes(bytes), wakeOutbox: () => {}, recognise: nothing, drawCode: nothing, drawChart: nothing, writeSheet: nothing,
   };
-  if (job.uri === null) {
-    const ids = await storePeople(store, job.kind === 'answer' ? [] : job.messages.map((message) => message.chat));
-    await store.outbox.put(rowsOf(job, core.clock(), (chat) => ids.get(chat) ?? null));
-  }
-  return { core, channel };
+  const people = await storePeople(store, job.kind === 'answer' ? [] : job.messages.map((message) => message.chat));
+  return { core, channel, people };
 }
 
 function say(saying: Saying): Promise<void> {
@@ -100,11 +114,12 @@ if (process.send) {
   process.once('message', (given) => {
     void (async () => {
       const job = jobSchema.parse(given);
-      const { core, channel } = await openBench(job);
+      const { core, channel, people } = await openBench(job);
+      const sender = await startSender(job, core, channel);
       process.once('message', () => {
         void (async () => {
           const stop = startMeter();
-          await run(job, core, channel);
+          await run(job, core, sender, people);
           await say({ say: 'done', ...stop(), failed: 0 });
           process.exit(0);
         })();

@@ -1,18 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
-import { mongo } from 'mongoose';
-import { openAssignment, takeSubmission, type Assignment } from '../domain/assignment.ts';
+import type { Viewer } from '../domain/access.ts';
+import { takeSubmission, type Assignment } from '../domain/assignment.ts';
 import type { Calendar } from '../domain/calendar.ts';
 import { dueOf } from '../domain/deadline.ts';
-import { asksLevel } from '../domain/obligation.ts';
-import type { Plan } from '../domain/plan.ts';
+import { assignmentsFor } from '../domain/opening.ts';
+import { pledgeObligation, type Plan } from '../domain/plan.ts';
+import { openPledge, type Pledge } from '../domain/pledge.ts';
 import type { Unit } from '../domain/unit.ts';
-import { openEmbedded } from '../embedded/server.ts';
+import { longListSize, shortListSize } from '../dialog/screen.ts';
 import { sampleUnits } from '../files/sample-tree.ts';
-import type { Store } from '../ports.ts';
-import { openStore } from '../store/store.ts';
+import type { Core } from '../ports.ts';
+import { listOverdue, overdueCountLimit, overdueGroups } from '../services/overdue.ts';
+import { loadPlan } from '../services/plans.ts';
+import { planFigures } from '../services/stats.ts';
+import { benchCore, measure, measurePair, rounded, withGround, type Ground } from './ground.ts';
 
 /** What the query benchmark runs on, and where its lines go. */
 export interface QueryBenchOptions {
@@ -22,14 +22,17 @@ export interface QueryBenchOptions {
   server: string | null;
   /** Units of the small and of the large tree; 1,200 and 120,000 unless said otherwise. */
   sizes?: readonly [small: number, large: number];
-  print(line: QueryBenchLine): void;
+  /** Units of the tree a plan is loaded on; 12,000 unless said otherwise. */
+  loadSize?: number;
+  print(line: QueryBenchLine | FillLine): void;
 }
 
-/** One line: milliseconds (medians), what they are measured against, and whether the promise is kept. */
+/** One line: what it costs, what that is measured against (medians), and whether the promise is kept. */
 export interface QueryBenchLine {
-  bench: 'overdue-first-page' | 'figures' | 'overdue-growth';
+  bench: 'overdue-first-page' | 'overdue-list' | 'figures' | 'overdue-growth' | 'plan-load';
   units: number;
   assignments: number;
+  /** Milliseconds; of `plan-load` for 1,000 assignments. */
   ms: number;
   againstMs: number;
   ratio: number;
@@ -37,92 +40,82 @@ export interface QueryBenchLine {
   kept: boolean;
 }
 
-const pageSize = 10;
-/** As `/quahan` counts. */
-const mostCounted = 1_000;
+/** How a tree was filled: no promise, but it says how long the benchmark takes. */
+export interface FillLine {
+  bench: 'fill';
+  units: number;
+  assignments: number;
+  seconds: number;
+  rowsPerSecond: number;
+}
+
 const rounds = 15;
 /** The price of the product over the same indexed query written by hand on the driver. */
 const handLimit = 3;
 /** The price of the first page in the large tree over the small one. */
 const growthLimit = 2;
+/** The price of loading a plan over putting the same rows into the same indexes with the driver. */
+const loadLimit = 2;
 const unitBatch = 1_000;
 /** Every fifth unit is late with what is due: more than any office ever saw. */
 const lateEvery = 5;
+/** One member of every tenth unit has pledged something. */
+const pledgeEvery = 10;
 
 /**
- * Measures the two screens the staff looks at most, `/quahan` and `/thongke`, in a small and a large tree: against the same indexed
- * queries written by hand on the driver, and the large tree against the small one. Prints a line each; answers whether all is kept.
+ * Measures the two screens the staff looks at most, `/quahan` and `/thongke`, as their services answer them, in a small and a large tree: against
+ * the same indexed queries written by hand on the driver, and the large tree against the small one; and the loading of a plan. Prints a line
+ * each; answers whether all is kept.
  */
 export async function benchQueries(options: QueryBenchOptions): Promise<boolean> {
   const [smallSize, largeSize] = options.sizes ?? [1_200, 120_000];
-  return withServer(options, async (server) => withTree(options, server, smallSize, async (small) => withTree(options, server, largeSize, async (large) => {
-    const lines: QueryBenchLine[] = [];
-    const print = (bench: QueryBenchLine['bench'], tree: Tree, [ms, againstMs]: readonly [number, number], limit: number): void => {
-      const line = { bench, units: tree.units, assignments: tree.assignments, ...judged(ms, againstMs, limit) };
-      lines.push(line);
-      options.print(line);
-    };
+  const lines: QueryBenchLine[] = [];
+  const print = (bench: QueryBenchLine['bench'], tree: Pick<Tree, 'units' | 'assignments'>, [ms, againstMs]: readonly [number, number], limit: number): void => {
+    const ratio = ms / againstMs;
+    const line = { bench, units: tree.units, assignments: tree.assignments, ms: rounded(ms), againstMs: rounded(againstMs), ratio: rounded(ratio), limit, kept: ratio <= limit };
+    lines.push(line);
+    options.print(line);
+  };
+  const loaded = await measureLoad(options, options.loadSize ?? 12_000);
+  print('plan-load', loaded, loaded.perThousand, loadLimit);
+  await withTree(options, smallSize, async (small) => withTree(options, largeSize, async (large) => {
     for (const tree of [small, large]) {
-      print('overdue-first-page', tree, await measurePair(() => pageByProduct(options, tree), () => pageByHand(options, tree)), handLimit);
-      print('figures', tree, await measurePair(() => tree.store.assignments.count(options.plan.plan, null), () => figuresByHand(tree.database, options.plan.plan)), handLimit);
+      print('overdue-first-page', tree, await measurePair(rounds, () => groupsByProduct(options, tree), () => groupsByHand(options, tree)), handLimit);
+      print('overdue-list', tree, await measurePair(rounds, () => listByProduct(options, tree), () => listByHand(options, tree)), handLimit);
+      print('figures', tree, await measurePair(rounds, () => planFigures(tree.core, staff, options.plan.plan), () => figuresByHand(options, tree)), handLimit);
     }
-    print('overdue-growth', large, await measurePair(() => pageByProduct(options, large), () => pageByProduct(options, small)), growthLimit);
-    return lines.every((line) => line.kept);
-  })));
+    print('overdue-growth', large, await measurePair(rounds, () => groupsByProduct(options, large), () => groupsByProduct(options, small)), growthLimit);
+  }));
+  return lines.every((line) => line.kept);
 }
 
-interface Tree {
-  store: Store;
-  database: mongo.Db;
+const staff: Viewer = { id: 'staff', roles: [{ role: 'staff', unit: 'LDLD-TINH', since: new Date(0) }] };
+
+interface Tree extends Ground {
+  core: Core;
   units: number;
   root: string;
   assignments: number;
 }
 
-function judged(ms: number, againstMs: number, limit: number): Pick<QueryBenchLine, 'ms' | 'againstMs' | 'ratio' | 'limit' | 'kept'> {
-  const ratio = ms / againstMs;
-  const round = (value: number): number => Math.round(value * 100) / 100;
-  return { ms: round(ms), againstMs: round(againstMs), ratio: round(ratio), limit, kept: ratio <= limit };
+async function withTree(options: QueryBenchOptions, units: number, run: (tree: Tree) => Promise<void>): Promise<void> {
+  await withGround(options.server, String(units), async (ground) => {
+    const { ms, result } = await measure(() => fillTree(options, ground, units));
+    options.print({ bench: 'fill', units, assignments: result.assignments, seconds: rounded(ms / 1000), rowsPerSecond: Math.round((result.assignments / ms) * 1000) });
+    await run({ ...ground, ...result, units, core: benchCore(ground.store, options.calendar, lookedAt(options)) });
+  });
 }
 
-async function withServer<T>({ server }: QueryBenchOptions, run: (uri: string) => Promise<T>): Promise<T> {
-  if (server !== null) return run(server);
-  const folder = await mkdtemp(join(tmpdir(), 'dondoc-queries-'));
-  const engine = await openEmbedded({ folder });
-  try {
-    return await run(engine.uri);
-  } finally {
-    await engine.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function withTree<T>(options: QueryBenchOptions, server: string, units: number, run: (tree: Tree) => Promise<T>): Promise<T> {
-  const uri = withDatabase(server, `bench-${process.pid}-${units}`);
-  const client = new mongo.MongoClient(uri);
-  const store = await openStore({ uri });
-  try {
-    return await run({ store, database: client.db(), units, ...(await fillTree(options, store, units)) });
-  } finally {
-    await store.close();
-    if (options.server !== null) await client.db().dropDatabase(); // An engine of our own goes with its folder.
-    await client.close();
-  }
-}
-
-/** @example withDatabase('mongodb://localhost:27017/dondoc?w=1', 'bench') → 'mongodb://localhost:27017/bench?w=1' */
-function withDatabase(uri: string, name: string): string {
-  return uri.replace(/^(mongodb(?:\+srv)?:\/\/[^/?]+)(?:\/[^?]*)?/, (_, base: string) => `${base}/${name}`);
-}
-
-async function fillTree(options: QueryBenchOptions, store: Store, size: number): Promise<{ root: string; assignments: number }> {
+async function fillTree(options: QueryBenchOptions, { store }: Ground, size: number): Promise<{ root: string; assignments: number }> {
   let [root, assignments] = ['', 0];
   let batch: Unit[] = [];
   const flush = async (): Promise<void> => {
     await store.units.put(batch);
     assignments += await store.assignments.insertMissing(batch.flatMap((unit, index) => assignmentsOf(options, unit, index)));
+    await store.pledges.insertMissing(batch.flatMap((unit, index) => pledgesOf(options, unit, index)));
     batch = [];
   };
+  await store.plans.put(options.plan, options.calendar.instantOf(`${options.plan.year}-03-01`));
   for (const unit of sampleUnits(size)) {
     if (unit.parent === null) root = unit.code;
     batch.push(unit);
@@ -132,36 +125,39 @@ async function fillTree(options: QueryBenchOptions, store: Store, size: number):
   return { root, assignments };
 }
 
+/** What the plan asks of the unit, every fifth of it still open. */
 function assignmentsOf({ plan, calendar }: QueryBenchOptions, unit: Unit, index: number): Assignment[] {
   const opened = { by: 'system', at: calendar.instantOf(`${plan.year}-03-01`) };
-  return plan.obligations.filter((obligation) => asksLevel(obligation, unit.level)).map((obligation, nth) => {
-    const assignment = openAssignment({ plan: plan.plan, obligation: obligation.key, unit: unit.code, level: unit.level, path: unit.path, day: null, due: dueOf(obligation.due, calendar) }, opened);
+  return assignmentsFor(plan, unit, calendar, opened).map((assignment, nth) => {
     if ((index + nth) % lateEvery === 0) return assignment;
     const countedAt = assignment.due ? new Date(assignment.due.deadline.getTime() - 1) : opened.at;
     return takeSubmission(assignment, { version: 1, countedAt, receipt: 'BN-2024-000001' }, { by: 'chair', at: countedAt });
   });
 }
 
-/** Medians of both, taken in turns, so that whatever else the machine does falls on both alike. */
-async function measurePair(one: () => Promise<unknown>, other: () => Promise<unknown>): Promise<[number, number]> {
-  const [ones, others]: [number[], number[]] = [[], []];
-  for (let round = 0; round < rounds + 3; round += 1) {
-    const [first, second] = [await timed(one), await timed(other)];
-    if (round < 3) continue; // The first ones open connections and warm caches.
-    ones.push(first);
-    others.push(second);
-  }
-  return [median(ones), median(others)];
+function pledgesOf({ plan, calendar }: QueryBenchOptions, unit: Unit, index: number): Pledge[] {
+  const obligation = pledgeObligation(plan);
+  if (!obligation || index % pledgeEvery !== 0) return [];
+  return [openPledge({ plan: plan.plan, obligation: obligation.key, unit: unit.code, level: unit.level, path: unit.path, person: `member-${unit.code}`, due: dueOf(obligation.due, calendar) })];
 }
 
-async function timed(run: () => Promise<unknown>): Promise<number> {
-  const begun = performance.now();
-  await run();
-  return performance.now() - begun;
+/** Loads the plan as the operator does, then puts the same rows into a collection with the same indexes: milliseconds for 1,000 assignments. */
+async function measureLoad(options: QueryBenchOptions, size: number): Promise<{ units: number; assignments: number; perThousand: [number, number] }> {
+  return withGround(options.server, `load-${size}`, async ({ store, database }) => {
+    await store.units.put([...sampleUnits(size)]);
+    const core = benchCore(store, options.calendar, options.calendar.instantOf(`${options.plan.year}-03-01`));
+    const { ms, result } = await measure(() => loadPlan(core, options.plan));
+    const against = await insertCopies(database, 'assignments');
+    return { units: size, assignments: result.created, perThousand: [(ms / result.created) * 1000, (against / result.created) * 1000] };
+  });
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+/** Puts every document of a collection into another one with the same indexes, in one call of the driver; answers the milliseconds. */
+async function insertCopies(database: Ground['database'], from: string): Promise<number> {
+  const rows = await database.collection(from).find().toArray();
+  const copy = database.collection(`${from}-copy`);
+  for (const { key, name, v: _v, ...options } of await database.collection(from).indexes()) if (name !== '_id_') await copy.createIndex(key as Record<string, 1 | -1>, options);
+  return (await measure(() => copy.insertMany(rows, { ordered: false }))).ms;
 }
 
 /** The moment that is looked at: with two deadlines passed and more to come. */
@@ -169,30 +165,67 @@ function lookedAt({ plan, calendar }: QueryBenchOptions): Date {
   return calendar.instantOf(`${plan.year}-06-01`);
 }
 
-function pageByProduct(options: QueryBenchOptions, { store, root }: Tree): Promise<unknown> {
-  const query = { plan: options.plan.plan, root, obligation: null, now: lookedAt(options) };
-  return Promise.all([store.assignments.overdue(query, { after: null, limit: pageSize }), store.assignments.countOverdue(query, mostCounted)]);
+function groupsByProduct({ plan }: QueryBenchOptions, { core, root }: Tree): Promise<unknown> {
+  return overdueGroups(core, staff, { plan: plan.plan, obligation: null, unit: root }, { after: null, limit: shortListSize });
 }
 
-/** What somebody writes who knows the plan's deadlines by heart: one range of the index for each, their merge, the page's documents, the counts. */
-async function pageByHand(options: QueryBenchOptions, { database, root }: Tree): Promise<unknown> {
-  const { plan, calendar } = options;
-  const now = lookedAt(options);
-  const assignments = database.collection<{ _id: string; unit: string; obligation: string }>('assignments');
-  const runs = plan.obligations.flatMap((obligation) => {
-    const overdueAt = dueOf(obligation.due, calendar)?.deadline;
-    return overdueAt && overdueAt <= now && !('members' in obligation.audience) ? [{ plan: plan.plan, path: root, obligation: obligation.key, overdueAt }] : [];
+/** The obligations that have somebody late, as somebody writes them who knows the plan's deadlines by heart. */
+function lateObligations(options: QueryBenchOptions): { obligation: string; overdueAt: Date }[] {
+  return options.plan.obligations.flatMap((obligation) => {
+    const overdueAt = dueOf(obligation.due, options.calendar)?.deadline;
+    return overdueAt && overdueAt <= lookedAt(options) && !('members' in obligation.audience) ? [{ obligation: obligation.key, overdueAt }] : [];
   });
-  const [found, counts] = await Promise.all([
-    Promise.all(runs.map((run) => assignments.find(run, { projection: { unit: 1, obligation: 1 } }).sort({ unit: 1, _id: 1 }).limit(pageSize + 1).toArray())),
-    Promise.all(runs.map((run) => assignments.countDocuments(run, { limit: mostCounted }))),
-  ]);
-  const first = found.flat().sort((a, b) => (`${a.unit}/${a.obligation}` < `${b.unit}/${b.obligation}` ? -1 : 1)).slice(0, pageSize);
-  return { counts, page: await assignments.find({ _id: { $in: first.map((row) => row._id) } }).toArray() };
 }
 
-async function figuresByHand(database: mongo.Db, plan: string): Promise<unknown> {
-  const by = { obligation: '$obligation', level: '$level', state: '$state', verdict: '$verdict', deadline: '$deadline' };
-  const hint = { plan: 1, obligation: 1, level: 1, state: 1, verdict: 1, deadline: 1 };
-  return database.collection('assignments').aggregate([{ $match: { plan } }, { $group: { _id: by, count: { $sum: 1 } } }], { hint }).toArray();
+/** The same screen by hand: the unit, a page of its children, the count of each and of the whole, what it owes itself, whether the children have units. */
+async function groupsByHand(options: QueryBenchOptions, { database, root }: Tree): Promise<unknown> {
+  const [units, assignments] = [database.collection<{ _id: string; parent: string }>('units'), database.collection('assignments')];
+  const plan = options.plan.plan;
+  const count = (path: string): Promise<unknown> =>
+    Promise.all(lateObligations(options).map(({ obligation, overdueAt }) => assignments.countDocuments({ plan, path, obligation, overdueAt }, { limit: overdueCountLimit + 1 })));
+  const unit = await units.findOne({ _id: root });
+  const [children, own, total] = await Promise.all([
+    units.find({ parent: root }).sort({ _id: 1 }).limit(shortListSize + 1).toArray(),
+    assignments.find({ unit: root, plan }).toArray(),
+    count(root),
+  ]);
+  const shown = children.slice(0, shortListSize);
+  const [counts, below] = await Promise.all([Promise.all(shown.map((child) => count(child._id))), Promise.all(shown.map((child) => units.findOne({ parent: child._id }, { sort: { _id: 1 } })))]);
+  return { unit, own, total, counts, below };
+}
+
+function listByProduct({ plan }: QueryBenchOptions, { core, root }: Tree): Promise<unknown> {
+  return listOverdue(core, staff, { plan: plan.plan, obligation: null, unit: root }, { after: null, limit: longListSize });
+}
+
+/** The same list by hand: one range of the index for each deadline that passed, their merge, then the page's documents with units, chairs and reminders. */
+async function listByHand(options: QueryBenchOptions, { database, root }: Tree): Promise<unknown> {
+  const assignments = database.collection<{ _id: string; unit: string; obligation: string }>('assignments');
+  const found = await Promise.all(
+    lateObligations(options).map((late) => assignments.find({ plan: options.plan.plan, path: root, ...late }, { projection: { unit: 1, obligation: 1 } }).sort({ unit: 1, _id: 1 }).limit(longListSize + 1).toArray()),
+  );
+  const first = found.flat().sort((a, b) => (`${a.unit}/${a.obligation}` < `${b.unit}/${b.obligation}` ? -1 : 1)).slice(0, longListSize);
+  const [ids, codes] = [first.map((row) => row._id), [...new Set(first.map((row) => row.unit))]];
+  return Promise.all([
+    database.collection<{ _id: string }>('units').findOne({ _id: root }),
+    assignments.find({ _id: { $in: ids } }).toArray(),
+    database.collection<{ _id: string }>('units').find({ _id: { $in: codes } }).toArray(),
+    database.collection('people').find({ roleKeys: { $in: codes.map((code) => `chair:${code}`) } }).toArray(),
+    database.collection('outbox').aggregate([{ $match: { about: { $in: ids }, state: 'sent' } }, { $group: { _id: '$about', count: { $sum: 1 } } }]).toArray(),
+  ]);
+}
+
+/** The same figures by hand: assignments, pledges and members, each grouped over the index made for it. */
+async function figuresByHand({ plan }: QueryBenchOptions, { database, root }: Tree): Promise<unknown> {
+  const grouped = (collection: string, match: object, fields: readonly string[], sum: unknown, index: readonly string[]): Promise<unknown> =>
+    database.collection(collection)
+      .aggregate([{ $match: match }, { $group: { _id: Object.fromEntries(fields.map((field) => [field, `$${field}`])), count: { $sum: sum } } }], { hint: Object.fromEntries(index.map((field) => [field, 1])) })
+      .toArray();
+  const ofAssignments = ['obligation', 'level', 'state', 'verdict', 'deadline'];
+  const ofPledges = ['level', 'state', 'verdict', 'paper'];
+  return Promise.all([
+    grouped('assignments', { plan: plan.plan }, ofAssignments, 1, ['plan', ...ofAssignments]),
+    grouped('pledges', { plan: plan.plan }, ofPledges, 1, ['plan', ...ofPledges]),
+    grouped('units', { path: root }, ['level', 'opened', 'closed'], '$members', ['path', 'level', 'opened', 'closed', 'members']),
+  ]);
 }
