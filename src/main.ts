@@ -1,5 +1,5 @@
 import { BadConfig, type Config } from './config.ts';
-import { isDemoData, plant } from './demo.ts';
+import { isDemoData, plant } from './demo/data.ts';
 import { openHouse, startHouse, type Service } from './house.ts';
 
 /**

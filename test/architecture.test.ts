@@ -25,6 +25,7 @@ const rooms: Record<string, { rooms: string[]; libraries: string[] }> = {
   'house.ts': { rooms: ['*'], libraries: ['fastify'] },
   'main.ts': { rooms: ['*'], libraries: [] },
   'demo.ts': { rooms: ['*'], libraries: [] },
+  'demo': { rooms: ['*'], libraries: [] },
   'cli.ts': { rooms: ['*'], libraries: ['commander', 'zod'] },
   'cli': { rooms: ['*'], libraries: ['commander', 'zod'] },
 };

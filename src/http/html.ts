@@ -31,3 +31,12 @@ export function html(pieces: TemplateStringsArray, ...values: (string | number |
 export function jsonScript(id: string, value: unknown): Html {
   return new Html(`<script type="application/json" id="${escapeHtml(id)}">${JSON.stringify(value).replace(/</g, '\\u003c')}</script>`);
 }
+
+/**
+ * The header that makes an answer a download under a name in any script (RFC 6266, RFC 5987).
+ * @example attachmentHeader('Báo cáo.pdf') → "attachment; filename*=UTF-8''B%C3%A1o%20c%C3%A1o.pdf"
+ */
+export function attachmentHeader(name: string): string {
+  const whole = Buffer.from(name).toString(); // Half a surrogate pair cannot be encoded.
+  return `attachment; filename*=UTF-8''${encodeURIComponent(whole).replace(/['()*!]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)}`;
+}
