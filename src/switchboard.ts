@@ -105,6 +105,7 @@ function addZaloOa(board: Switchboard, { config, core, moved }: Wiring): void {
     ...makeUp(core, 'zalo-oa'), tokens, settings, calendar: core.calendar, clock: core.clock, log: core.log,
     apiRoot: zaloOa.apiRoot, templates: zaloOa.templates, fileHosts: [...zaloFileHosts, ...(zaloOa.fileHosts ?? [])],
     budget: createBudget({ limit: zaloOa.dailySpendLimit, settings, calendar: core.calendar, clock: core.clock }),
+    onTemplateRefused: (kind, reason) => void alertStaff(core, 'zalo-oa-template', { kind, reason }).catch((error: unknown) => core.log.error('staff not alerted', { error })),
     async onContact(user, at) {
       const person = await core.store.people.byAddress('zalo-oa', user);
       if (person) await core.store.people.touch(person.id, 'zalo-oa', user, moved(at));

@@ -10,13 +10,11 @@ export async function loginZalo(options: { paste?: boolean }): Promise<void> {
   const { zaloOa } = desk.config;
   await withAccount(desk, async ({ tokens }) => {
     const pasted = options.paste ? await askToken(desk) : (zaloOa?.refreshToken ?? '');
-    const pair = await tokens.login(pasted);
-    if (!pair) {
-      const { refused } = await tokens.status();
-      // A refusal is final for that token; anything else may work in a minute.
-      throw new CliFailure(refused ? exitCodes.badData : exitCodes.tryAgain, [desk.say(refused ? 'cli.zalo-refused' : 'cli.zalo-later', { reason: refused ?? '' })]);
-    }
-    putWords(desk.say('cli.zalo-logged-in', { at: new Date(pair.expiresAt) }));
+    const done = await tokens.login(pasted);
+    // A refusal is final for that token; anything else may work in a minute. Either way the pair that was there stays.
+    if ('refused' in done) throw new CliFailure(exitCodes.badData, [desk.say('cli.zalo-refused', { reason: done.refused })]);
+    if ('later' in done) throw new CliFailure(exitCodes.tryAgain, [desk.say('cli.zalo-later')]);
+    putWords(desk.say('cli.zalo-logged-in', { at: new Date(done.pair.expiresAt) }));
   });
 }
 

@@ -37,7 +37,7 @@ export interface ZaloOaWebhook {
   /** Stores the event; rejects when it could not be stored. */
   receive(event: unknown): Promise<void>;
   /** Told of every signature that was right or wrong, for the self-check: a wrong key loses every event without a word. */
-  onSignature(right: boolean): void;
+  onSignature(right: boolean): Promise<void>;
   log: Log;
 }
 
@@ -54,7 +54,7 @@ export async function serveZaloOaWebhook(app: FastifyInstance, webhook: ZaloOaWe
       if (webhook.isConsoleCheck(raw)) return reply.code(200).send({ ok: true });
       const header = request.headers['x-zevent-signature'];
       const right = webhook.isSigned(raw, Array.isArray(header) ? header[0] : header);
-      webhook.onSignature(right);
+      await webhook.onSignature(right).catch(() => undefined);
       if (!right) {
         webhook.log.warn('zalo-oa.wrong-signature');
         return reply.code(403).send({ error: 'forbidden' });

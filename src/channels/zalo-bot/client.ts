@@ -22,7 +22,7 @@ export interface ZaloBotClient {
 
 // Errors come with HTTP 200: only `ok` tells.
 const envelopeSchema = z.discriminatedUnion('ok', [
-  z.object({ ok: z.literal(true), result: z.unknown() }),
+  z.object({ ok: z.literal(true), result: z.unknown().optional() }),
   z.object({ ok: z.literal(false), error_code: z.coerce.number().catch(0), description: z.string().catch('') }),
 ]);
 

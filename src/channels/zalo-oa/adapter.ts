@@ -2,13 +2,15 @@ import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
 import type { Calendar } from '../../domain/calendar.ts';
 import type { Choice, Incoming } from '../../domain/message.ts';
-import type { NoticeKind } from '../../domain/notice.ts';
+import { keepsQuietHours, type NoticeKind } from '../../domain/notice.ts';
 import type { Address } from '../../domain/person.ts';
 import type { Capabilities, Channel, Clock, Log, Outgoing, Reach, Sent, SettingStore } from '../../ports.ts';
 import { degrade, type Part } from '../degrade.ts';
 import { openRemoteFile } from '../remote-file.ts';
 import type { Budget } from './budget.ts';
+import { createCatchUp } from './catch-up.ts';
 import { createOaClient, tokenCodes, type OaFailure, type OaRequest, type OaResult } from './client.ts';
+import { isTemplateTrouble, isWindowClosed, mayBeButtons, sentOf } from './sent.ts';
 import type { TokenKeeper } from './tokens.ts';
 import { parseOaEvent } from './update.ts';
 
@@ -42,21 +44,27 @@ export interface ZaloOaSettings {
   linkFor(chat: string, document: { fileId: string; name: string }): Promise<string>;
   /** Told that the person did something without words: the window is open again. */
   onContact(user: string, at: Date): Promise<void>;
+  /** Told when Zalo refuses a template for everybody (not approved, disabled, no money). */
+  onTemplateRefused(kind: NoticeKind, reason: string): void;
+  /** Milliseconds between two tries to catch up after an outage; half a minute unless said otherwise. */
+  catchUpPauseMs?: number;
 }
 
 /** The Official Account's channel; events are handed in by the HTTP route after their signature was checked. */
 export interface ZaloOaChannel extends Channel {
   /** Takes one event. Resolves once it is stored or could never be; rejects when it could not be stored. */
   receive(event: unknown): Promise<void>;
-  /** Told whether an event's signature was right: a wrong key is shown in `health`, for Zalo drops every event then without a word. */
-  noteSignature(right: boolean): void;
+  /** Told whether an event's signature was right: a wrong key is shown by `dondoc zalo status`, for Zalo drops every event then without a word. */
+  noteSignature(right: boolean): Promise<void>;
   /** Reads what was typed while we were away, as far as Zalo keeps it. Answers how many messages were handed over. */
   catchUp(): Promise<number>;
   /** What the account may do now, for `dondoc zalo status`. */
-  describe(): Promise<Record<string, unknown>>;
+  describe(): Promise<Record<string, string | number | boolean | null>>;
 }
 
 const callMs = 20_000;
+const buttonsKey = 'zalo-oa/buttons-refused';
+const wrongSignatureKey = 'zalo-oa/wrong-signature';
 const fileLimit = 5 * 1024 * 1024;
 
 /** What the Official Account can do. */
@@ -68,24 +76,30 @@ export const zaloOaCapabilities: Capabilities = {
 
 const sentSchema = z.object({ message_id: z.union([z.string(), z.number()]).transform(String) });
 const uploadSchema = z.object({ token: z.string().optional(), attachment_id: z.string().optional() });
-const anySchema = z.unknown();
-const chatSchema = z.array(z.looseObject({ src: z.coerce.number(), message_id: z.string(), from_id: z.union([z.string(), z.number()]).transform(String), time: z.coerce.number(), type: z.string().catch(''), message: z.string().catch('') }));
-
-/** "This person cannot receive" under its many numbers: last word too long ago, not a follower, restricted, off Zalo. */
-const closedCodes: ReadonlySet<number> = new Set([-230, -232, -213, -244, -227]);
-const buttonCodes: ReadonlySet<number> = new Set([-201, -233]);
-const pauseCodes: ReadonlySet<number> = new Set([-32]);
-const accountCodes: ReadonlySet<number> = new Set([-204, -205, -209, -211, -212, -219, -221, -223, -224]);
-const moneyCodes: ReadonlySet<number> = new Set([-135, -136, -137, -138, -115, -320, -321, -218]);
+const accountSchema = z.looseObject({ name: z.string().optional(), is_verified: z.boolean().optional(), num_follower: z.coerce.number().optional(), package_name: z.string().optional(), package_valid_through_date: z.string().optional() });
+/** How long a kind's template rests after Zalo refused it for everybody. */
+const templateRestMs = 3_600_000;
 
 /** Creates the channel of a Zalo Official Account. */
 export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
-  const { tokens, budget, clock, log } = given;
+  const { tokens, budget, clock, log, settings } = given;
   const client = createOaClient(given.apiRoot);
   const inHand = new Set<Promise<unknown>>();
+  const templatesRefused = new Map<NoticeKind, { until: number; reason: string }>();
   let handle: ((incoming: Incoming) => Promise<void>) | null = null;
+  let stopped = false;
   let buttonsRefused = false;
-  let health = { ok: false, detail: 'not started' };
+  let hasToken = false;
+  let wrongSignatures = 0;
+  let wrongNotedAt = 0;
+
+  const catchUp = createCatchUp({
+    call, settings, log, payloadMark, pauseMs: given.catchUpPauseMs ?? 30_000,
+    handle: async (incoming) => {
+      if (!handle || stopped) throw new Error('zalo-oa: not receiving');
+      await track(handle(incoming));
+    },
+  });
 
   function track<Value>(work: Promise<Value>): Promise<Value> {
     inHand.add(work);
@@ -96,20 +110,20 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
   async function call<Value>(request: Omit<OaRequest<Value>, 'timeoutMs'> & { timeoutMs?: number }): Promise<OaResult<Value>> {
     const token = await tokens.token();
     if (token === null) return noToken();
+    hasToken = true;
     const first = await client.call(token, { timeoutMs: callMs, ...request });
     if (first.ok || first.failure.code === null || !tokenCodes.has(first.failure.code)) return first;
     const renewed = await tokens.renew(token);
     return renewed === null ? noToken() : client.call(renewed, { timeoutMs: callMs, ...request });
   }
 
-  async function noToken(): Promise<{ ok: false; failure: OaFailure }> {
-    const { refused } = await tokens.status();
-    health = { ok: false, detail: refused ? `login needed: ${refused}` : 'no access token' };
+  function noToken(): { ok: false; failure: OaFailure } {
+    hasToken = false;
     return { ok: false, failure: { code: null, description: 'no access token', perhapsDone: false } };
   }
 
   async function receive(event: unknown): Promise<void> {
-    if (!handle) throw new Error('zalo-oa: not receiving');
+    if (!handle || stopped) throw new Error('zalo-oa: not receiving');
     const parsed = parseOaEvent(event, payloadMark);
     switch (parsed.kind) {
       case 'malformed':
@@ -118,18 +132,14 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
         return log.info('zalo-oa.skipped-event', { why: parsed.why });
       case 'contact':
         return track(given.onContact(parsed.user, parsed.at));
-      case 'delivered':
-        return;
-      case 'message': {
-        await track(handle(parsed.incoming));
-        await noteSeen(parsed.incoming.at);
-      }
+      case 'message':
+        await track(handle(parsed.incoming)).catch((error: unknown) => {
+          catchUp.missed(parsed.incoming.at);
+          throw error;
+        });
+        // It is stored: the mark for catching up may come late, an answer to Zalo may not.
+        await catchUp.stored(parsed.incoming.at).catch(() => undefined);
     }
-  }
-
-  async function noteSeen(at: Date): Promise<void> {
-    const last = (await given.settings.get<number>('zalo-oa/last-event')) ?? 0;
-    if (at.getTime() > last) await given.settings.set('zalo-oa/last-event', at.getTime());
   }
 
   function isNight(at: Date): boolean {
@@ -140,35 +150,64 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
   function reach(to: Address, at: Date, kind?: NoticeKind): Reach {
     const since = at.getTime() - to.lastAt.getTime();
     if (since <= freeWindowMs) return { kind: 'free' };
-    if (since <= openWindowMs) return budget.allows(paidMessageCost) ? { kind: 'paid', class: 'message', cost: paidMessageCost } : { kind: 'closed', reason: 'daily spend limit' };
+    if (since <= openWindowMs) return budget.allows(paidMessageCost, at) ? { kind: 'paid', class: 'message', cost: paidMessageCost } : { kind: 'closed', reason: 'daily spend limit' };
+    return reachByTemplate(at, kind);
+  }
+
+  function reachByTemplate(at: Date, kind: NoticeKind | undefined): Exclude<Reach, { kind: 'free' | 'paid' }> {
     if (kind === undefined || given.templates[kind] === undefined) return { kind: 'closed', reason: 'no word within 7 days' };
-    if (isNight(at)) return { kind: 'closed', reason: 'night' };
-    return budget.allows(templateCost) ? { kind: 'template', class: 'template', cost: templateCost } : { kind: 'closed', reason: 'daily spend limit' };
+    const refused = templatesRefused.get(kind);
+    if (refused && at.getTime() < refused.until) return { kind: 'closed', reason: `template refused: ${refused.reason}` };
+    // A template's notification makes no sound at night: a reminder would be lost in the morning's heap.
+    if (keepsQuietHours[kind] && isNight(at)) return { kind: 'closed', reason: 'night' };
+    return budget.allows(templateCost, at) ? { kind: 'template', class: 'template', cost: templateCost } : { kind: 'closed', reason: 'daily spend limit' };
   }
 
   async function send(chat: string, outgoing: Outgoing): Promise<Sent> {
-    const way = outgoing.to && outgoing.notice ? reach(outgoing.to, clock(), outgoing.notice.kind) : ({ kind: 'free' } as const);
+    if (stopped) return { kind: 'retry', afterMs: 1000, scope: 'channel', reason: 'stopped' };
+    // An answer to somebody unknown goes to who has just written.
+    const way = outgoing.to ? reach(outgoing.to, clock(), outgoing.notice?.kind) : ({ kind: 'free' } as const);
     if (way.kind === 'closed') return { kind: 'refused', reason: `window closed: ${way.reason}` };
-    const cost = way.kind === 'free' ? 0 : way.cost;
-    const priceClass = way.kind === 'free' ? 'free' : way.class;
-    if (!(await budget.take(priceClass, cost))) return { kind: 'refused', reason: 'window closed: daily spend limit' };
-    const sent = way.kind === 'template' ? await sendTemplate(chat, outgoing) : await sendParts(chat, outgoing);
-    if (sent.kind !== 'ok' && sent.kind !== 'unknown') await budget.giveBack(priceClass, cost);
-    return sent;
+    if (way.kind === 'template') return sendTemplate(chat, outgoing);
+    const parts = await makeUp(chat, outgoing, buttonsRefused ? 0 : zaloOaCapabilities.buttons);
+    const cost = way.kind === 'free' ? 0 : way.cost * parts.length;
+    if (!(await budget.take('message', cost))) return limitReached();
+    const sent = await sendParts(chat, parts);
+    if (sent.kind !== 'ok' && sent.kind !== 'unknown') await budget.giveBack('message', cost);
+    // Zalo counts the window differently: what it does not take as a text, it may take as a template.
+    if (sent.kind === 'gone' && sent.windowClosed && reachByTemplate(clock(), outgoing.notice?.kind).kind === 'template') return sendTemplate(chat, outgoing);
+    return sent.kind === 'gone' ? { kind: 'gone', reason: sent.reason } : sent;
+  }
+
+  /** Others took the last of today's money meanwhile: the next look finds another channel, or says that there is none. */
+  function limitReached(): Sent {
+    return { kind: 'retry', afterMs: 1000, scope: 'chat', reason: 'daily spend limit' };
   }
 
   async function sendTemplate(chat: string, outgoing: Outgoing): Promise<Sent> {
-    const template = outgoing.notice ? given.templates[outgoing.notice.kind] : undefined;
-    if (template === undefined) return { kind: 'refused', reason: 'no template' };
+    const kind = outgoing.notice?.kind;
+    const template = kind === undefined ? undefined : given.templates[kind];
+    if (kind === undefined || template === undefined) return { kind: 'refused', reason: 'no template' };
+    if (!(await budget.take('template', templateCost))) return limitReached();
     // Parameters of templates hold 30 characters.
     const facts = Object.fromEntries(Object.entries(outgoing.facts ?? {}).map(([name, value]) => [name, Array.from(value.normalize('NFC')).slice(0, 30).join('')]));
-    return sentOf(await call({ path: '/v3.0/oa/message/template', body: { user_id: chat, template_id: template, template_data: facts }, result: sentSchema }));
+    const answer = await call({ path: '/v3.0/oa/message/template', body: { user_id: chat, template_id: template, template_data: facts }, result: sentSchema });
+    if (answer.ok || answer.failure.perhapsDone) return sentOf(answer);
+    await budget.giveBack('template', templateCost);
+    if (!isTemplateTrouble(answer.failure)) return sentOf(answer);
+    const reason = `${answer.failure.code} ${answer.failure.description}`.trim();
+    log.error('zalo-oa.template-refused', { kind, reason });
+    templatesRefused.set(kind, { until: clock().getTime() + templateRestMs, reason });
+    given.onTemplateRefused(kind, reason);
+    return { kind: 'retry', afterMs: 1000, scope: 'chat', reason: `template refused: ${reason}` };
   }
 
-  async function sendParts(chat: string, outgoing: Outgoing): Promise<Sent> {
-    const capabilities = buttonsRefused ? { ...zaloOaCapabilities, buttons: 0 } : zaloOaCapabilities;
-    const parts = await degrade<Document>(outgoing, capabilities, { offer: (choices) => given.offer(chat, choices), linkFor: (document) => given.linkFor(chat, document), captionLimit: 0 });
-    let sent: Sent = { kind: 'refused', reason: 'nothing to send' };
+  function makeUp(chat: string, outgoing: Pick<Outgoing, 'text' | 'choices' | 'document'>, buttons: number): Promise<Part<Document>[]> {
+    return degrade<Document>(outgoing, { ...zaloOaCapabilities, buttons }, { offer: (choices) => given.offer(chat, choices), linkFor: (document) => given.linkFor(chat, document), captionLimit: 0 });
+  }
+
+  async function sendParts(chat: string, parts: readonly Part<Document>[]): Promise<PartSent> {
+    let sent: PartSent = { kind: 'refused', reason: 'nothing to send' };
     for (const [index, part] of parts.entries()) {
       sent = part.document ? await sendFile(chat, part.document) : await sendText(chat, part);
       if (sent.kind !== 'ok') return index > 0 ? { kind: 'unknown', reason: 'only the beginning arrived' } : sent;
@@ -176,46 +215,48 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
     return sent;
   }
 
-  async function sendText(chat: string, part: Part<Document>): Promise<Sent> {
-    const message = { text: part.text, ...(part.choices.length > 0 ? { attachment: buttonsOf(part.choices) } : {}) };
-    const answer = await call({ path: '/v3.0/oa/message/cs', body: { recipient: { user_id: chat }, message }, result: sentSchema });
-    if (answer.ok || part.choices.length === 0 || answer.failure.code === null || !buttonCodes.has(answer.failure.code)) return sentOf(answer);
-    // Buttons are not promised by the published pages. Once refused, choices become numbered lines, here and from now on.
-    buttonsRefused = true;
-    await given.settings.set('zalo-oa/buttons-refused', true);
-    log.warn('zalo-oa.buttons-refused', { code: answer.failure.code });
-    const [plain] = await degrade({ text: part.text, choices: part.choices }, { ...zaloOaCapabilities, buttons: 0 }, { offer: (choices) => given.offer(chat, choices), linkFor: () => '', captionLimit: 0 });
-    return sentOf(await call({ path: '/v3.0/oa/message/cs', body: { recipient: { user_id: chat }, message: { text: plain?.text ?? part.text } }, result: sentSchema }));
+  async function sendMessage(chat: string, message: Record<string, unknown>): Promise<OaResult<{ message_id: string }>> {
+    return call({ path: '/v3.0/oa/message/cs', body: { recipient: { user_id: chat }, message }, result: sentSchema });
   }
 
-  async function sendFile(chat: string, document: Document): Promise<Sent> {
+  async function sendText(chat: string, part: Part<Document>): Promise<PartSent> {
+    const answer = await sendMessage(chat, { text: part.text, ...(part.choices.length > 0 ? { attachment: buttonsOf(part.choices) } : {}) });
+    if (answer.ok || part.choices.length === 0 || !mayBeButtons(answer.failure)) return partSent(answer);
+    // Buttons are not promised by the published pages. Where they are refused, choices become numbered lines.
+    const sent = await sendParts(chat, await makeUp(chat, { text: part.text, choices: part.choices }, 0));
+    // Only when the same words are taken without them it was the buttons; then it is remembered.
+    if (sent.kind === 'ok') {
+      buttonsRefused = true;
+      await settings.set(buttonsKey, true).catch(() => undefined);
+      log.warn('zalo-oa.buttons-refused', { code: answer.failure.code });
+    }
+    return sent;
+  }
+
+  async function sendFile(chat: string, document: Document): Promise<PartSent> {
+    const token = await upload(document);
+    // An upload that fails, whatever the reason, has shown nothing to the person: the link does the same.
+    if (token !== null) return partSent(await sendMessage(chat, { attachment: { type: 'file', payload: { token } } }));
+    return partSent(await sendMessage(chat, { text: `📎 ${document.name}: ${await given.linkFor(chat, document)}`.normalize('NFC') }));
+  }
+
+  async function upload(document: Document): Promise<string | null> {
     const form = new FormData();
     // At most 5 MB: the upload wants the whole file with its name.
     form.append('file', new Blob([await buffer(await document.open())], { type: document.mime }), document.name);
-    const uploaded = await call({ path: '/v2.0/oa/upload/file', form, result: uploadSchema, timeoutMs: 60_000 });
-    if (!uploaded.ok) return uploaded.failure.perhapsDone ? { kind: 'retry', afterMs: 5000, scope: 'chat', reason: 'upload lost' } : sentOf(uploaded);
-    const token = uploaded.value.token ?? uploaded.value.attachment_id;
-    if (token === undefined) return { kind: 'refused', reason: 'upload without a token' };
-    return sentOf(await call({ path: '/v3.0/oa/message/cs', body: { recipient: { user_id: chat }, message: { attachment: { type: 'file', payload: { token } } } }, result: sentSchema }));
+    const uploaded = await call({ path: '/v2.0/oa/upload/file', form, result: uploadSchema, timeoutMs: 40_000 });
+    const token = uploaded.ok ? (uploaded.value.token ?? uploaded.value.attachment_id) : undefined;
+    if (token === undefined) log.warn('zalo-oa.upload-failed', { code: uploaded.ok ? null : uploaded.failure.code });
+    return token ?? null;
   }
 
-  async function catchUp(): Promise<number> {
-    if (!handle) return 0;
-    const since = (await given.settings.get<number>('zalo-oa/last-event')) ?? clock().getTime();
-    let found = 0;
-    for (let offset = 0; offset < 1000; offset += 10) {
-      const page = await call({ path: '/v2.0/oa/listrecentchat', data: { offset, count: 10 }, result: chatSchema });
-      if (!page.ok || page.value.length === 0) return found;
-      // Only texts: nothing says that files are kept there. What is known already is recognised by its id.
-      for (const entry of page.value.filter((chat) => chat.src === 1 && chat.type === 'text' && chat.time >= since)) {
-        const text = entry.message;
-        const content = text.startsWith(payloadMark) ? { kind: 'choice' as const, id: text.slice(payloadMark.length) } : { kind: 'text' as const, text };
-        await handle({ channel: 'zalo-oa', chat: entry.from_id, group: false, messageId: entry.message_id, edits: null, at: new Date(entry.time), senderName: '', content });
-        found += 1;
-      }
-      if (page.value.every((chat) => chat.time < since)) return found;
-    }
-    return found;
+  function tellHealth(): { ok: boolean; detail: string } {
+    const refused = tokens.refusal();
+    if (stopped || !handle) return { ok: false, detail: stopped ? 'stopped' : 'not started' };
+    if (refused !== null) return { ok: false, detail: `login needed: ${refused}` };
+    if (!hasToken) return { ok: false, detail: 'no access token' };
+    // Anybody can post nonsense: it is told, but it makes nothing unready.
+    return { ok: true, detail: wrongSignatures === 0 ? 'webhook' : `webhook; ${wrongSignatures} events with a wrong signature, see dondoc zalo status` };
   }
 
   return {
@@ -226,62 +267,64 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
     // 4,000 requests a minute over all; some room is left for uploads and token checks.
     pacing: { perSecond: 50, perChatPerSecond: 1, chatBurst: 3, perGroupMinute: 20, isGroup: () => false },
     async start(handler) {
-      handle = handler;
       await budget.refresh();
-      buttonsRefused = (await given.settings.get<boolean>('zalo-oa/buttons-refused')) ?? false;
-      const token = await tokens.token();
-      if (token === null) await noToken();
-      else health = { ok: true, detail: 'webhook' };
-      if (token !== null) void track(catchUp().catch((error: unknown) => log.warn('zalo-oa.catch-up-failed', { error: error instanceof Error ? error.name : 'unknown' })));
+      buttonsRefused = (await settings.get<boolean>(buttonsKey)) ?? false;
+      // Before the first event moves the mark of what was stored last.
+      await catchUp.start();
+      handle = handler;
+      hasToken = (await tokens.token()) !== null;
     },
     receive,
-    noteSignature(right) {
-      if (!right) health = { ok: false, detail: 'events arrive with a wrong signature: check ZALO_OA_SECRET_KEY' };
-      else if (!health.ok && handle) health = { ok: true, detail: 'webhook' };
+    async noteSignature(right) {
+      if (right) return;
+      wrongSignatures += 1;
+      const now = clock().getTime();
+      // Kept for `dondoc zalo status`, at most once a minute: whoever posts nonsense must not keep the store busy.
+      if (now - wrongNotedAt < 60_000) return;
+      wrongNotedAt = now;
+      await settings.set(wrongSignatureKey, now);
     },
-    catchUp,
+    catchUp: catchUp.run,
     reach,
     send: (chat, outgoing) => track(send(chat, outgoing)),
     open: (file) => openRemoteFile(file, { hosts: given.fileHosts, idleMs: 30_000 }),
     deepLink: () => null,
-    health: () => health,
+    health: tellHealth,
     async stop() {
+      stopped = true;
+      catchUp.stop();
       await Promise.allSettled(inHand);
-      handle = null;
-      health = { ok: false, detail: 'stopped' };
     },
     async describe() {
-      const [account, status] = [await call({ path: '/v2.0/oa/getoa', result: anySchema }), await tokens.status()];
-      const about = z.looseObject({ name: z.string().optional(), is_verified: z.boolean().optional(), num_follower: z.number().optional(), package_name: z.string().optional(), package_valid_through_date: z.string().optional() }).safeParse(account.ok ? account.value : {}).data;
+      const account = await call({ path: '/v2.0/oa/getoa', result: accountSchema });
+      const [status, lastEvent, wrongSignature, spent, refusedButtons] = await Promise.all([
+        tokens.status(), settings.get<number>('zalo-oa/last-event'), settings.get<number>(wrongSignatureKey), budget.spent(), settings.get<boolean>(buttonsKey),
+      ]);
+      const about = account.ok ? account.value : {};
+      const moment = (at: number | null | undefined) => (at === null || at === undefined || at === 0 ? null : new Date(at).toISOString());
       return {
-        reachable: account.ok, name: about?.name ?? null, verified: about?.is_verified ?? null, followers: about?.num_follower ?? null, package: about?.package_name ?? null,
-        packageUntil: about?.package_valid_through_date ?? null, tokenSince: status.pair ? new Date(status.pair.since).toISOString() : null,
-        tokenExpiresAt: status.pair ? new Date(status.pair.expiresAt).toISOString() : null, refused: status.refused, spentToday: budget.spent(), buttons: !buttonsRefused,
+        reachable: account.ok, reason: account.ok ? null : `${account.failure.code ?? ''} ${account.failure.description}`.trim(),
+        name: about.name ?? null, verified: about.is_verified ?? null, followers: about.num_follower ?? null, package: about.package_name ?? null, packageUntil: about.package_valid_through_date ?? null,
+        tokenSince: moment(status.pair?.since), tokenExpiresAt: moment(status.pair?.expiresAt), refused: status.refused,
+        spentToday: spent['all'] ?? 0, spentTodayOnMessages: spent['message'] ?? 0, spentTodayOnTemplates: spent['template'] ?? 0, dailySpendLimit: budget.limit,
+        buttons: !(refusedButtons ?? false), templates: Object.keys(given.templates).join(' '), lastEventAt: moment(lastEvent), wrongSignatureAt: moment(wrongSignature),
       };
     },
   };
 }
 
-function buttonsOf(choices: readonly Choice[][]): unknown {
-  const buttons = choices.flat().map((choice) =>
-    choice.url === undefined
-      ? { title: choice.label.slice(0, 100), type: 'oa.query.hide', payload: `${payloadMark}${choice.id}` }
-      : { title: choice.label.slice(0, 100), type: 'oa.open.url', payload: { url: choice.url } });
-  return { type: 'template', payload: { buttons } };
+/** How a part was sent; of a person who cannot receive also whether only the window is closed. */
+type PartSent = Exclude<Sent, { kind: 'gone' }> | (Extract<Sent, { kind: 'gone' }> & { windowClosed?: boolean });
+
+function partSent(answer: OaResult<{ message_id: string }>): PartSent {
+  const sent = sentOf(answer);
+  return sent.kind === 'gone' && !answer.ok ? { ...sent, windowClosed: isWindowClosed(answer.failure) } : sent;
 }
 
-/**
- * Puts the answer of a sending into the port's words.
- * @example sentOf({ ok: false, failure: { code: -230, … } }) → { kind: 'gone', reason: '-230 …' }
- */
-export function sentOf(answer: OaResult<{ message_id: string }>): Sent {
-  if (answer.ok) return { kind: 'ok', messageId: answer.value.message_id };
-  const { code, description, perhapsDone } = answer.failure;
-  const reason = code === null ? description : `${code} ${description}`;
-  if (perhapsDone) return { kind: 'unknown', reason };
-  if (code === null) return { kind: 'retry', afterMs: 60_000, scope: 'channel', reason };
-  if (closedCodes.has(code)) return { kind: 'gone', reason };
-  if (pauseCodes.has(code)) return { kind: 'retry', afterMs: 60_000, scope: 'channel', reason };
-  if (tokenCodes.has(code) || accountCodes.has(code) || moneyCodes.has(code)) return { kind: 'retry', afterMs: 15 * 60_000, scope: 'channel', reason };
-  return { kind: 'refused', reason };
+function buttonsOf(choices: readonly Choice[][]): unknown {
+  const buttons = choices.flat().map((choice) => {
+    const title = Array.from(choice.label).slice(0, 100).join('');
+    return choice.url === undefined ? { title, type: 'oa.query.hide', payload: `${payloadMark}${choice.id}` } : { title, type: 'oa.open.url', payload: { url: choice.url } };
+  });
+  return { type: 'template', payload: { buttons } };
 }

@@ -1,18 +1,23 @@
 import type { Calendar } from '../../domain/calendar.ts';
 import type { Clock, SettingStore } from '../../ports.ts';
 
+/** What costs money: a message between 48 hours and seven days after a person's last word, and a template. */
+export const priceClasses = ['message', 'template'] as const;
+/** See {@link priceClasses}. */
+export type PriceClass = (typeof priceClasses)[number];
+
 /** Money spent on messages today, by price class, with the cap the operator set. All sums are đồng. */
 export interface Budget {
   /** The cap of a day. */
   limit: number;
-  /** Whether that much may still be spent today; answered from memory, for a quick look before sending. */
-  allows(cost: number): boolean;
+  /** Whether that much may still be spent on that day; answered from memory, for a quick look before sending. Of a day to come nothing is spent yet. */
+  allows(cost: number, at: Date): boolean;
   /** Takes the money before the call, so that several processes together never pass the cap; false when it is used up. */
-  take(priceClass: string, cost: number): Promise<boolean>;
+  take(priceClass: PriceClass, cost: number): Promise<boolean>;
   /** Gives back what was taken for a message that surely was not sent. */
-  giveBack(priceClass: string, cost: number): Promise<void>;
-  /** Spent today. */
-  spent(): number;
+  giveBack(priceClass: PriceClass, cost: number): Promise<void>;
+  /** Spent today, by price class; `all` is the sum. */
+  spent(): Promise<Record<string, number>>;
   /** Reads today's sum from the store; at the start and when the day changes. */
   refresh(): Promise<void>;
 }
@@ -33,7 +38,7 @@ export function createBudget(options: { limit: number; settings: SettingStore; c
 
   return {
     limit,
-    allows: (cost) => cost === 0 || today() + cost <= limit,
+    allows: (cost, at) => cost === 0 || (calendar.dayOf(at) === calendar.dayOf(clock()) ? today() : 0) + cost <= limit,
     async take(priceClass, cost) {
       if (cost === 0) return true;
       const total = await settings.add(keyOf('all'), cost);
@@ -51,7 +56,10 @@ export function createBudget(options: { limit: number; settings: SettingStore; c
       sum = await settings.add(keyOf('all'), -cost);
       await settings.add(keyOf(priceClass), -cost);
     },
-    spent: today,
+    async spent() {
+      const sums = await Promise.all(['all', ...priceClasses].map(async (name) => [name, (await settings.get<number>(keyOf(name))) ?? 0] as const));
+      return Object.fromEntries(sums);
+    },
     refresh,
   };
 }

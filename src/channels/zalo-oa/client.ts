@@ -40,7 +40,7 @@ export interface OaClient {
 export const tokenCodes: ReadonlySet<number> = new Set([-216, 216, -401, 401, -220]);
 
 // `data` is missing on errors, which come with HTTP 200 all the same.
-const envelopeSchema = z.looseObject({ error: z.coerce.number(), message: z.string().catch(''), data: z.unknown() });
+const envelopeSchema = z.looseObject({ error: z.coerce.number(), message: z.string().catch(''), data: z.unknown().optional() });
 
 /** A client for one API root. */
 export function createOaClient(apiRoot: string): OaClient {

@@ -28,11 +28,14 @@ export interface TokenKeeperSettings {
   owner: string;
   clock: Clock;
   log: Log;
-  /** Told once when the refresh token is refused: from here on a person must log in again. */
+  /** Told when the refresh token is refused: from here on a person must log in again. */
   onRefused?(reason: string): void;
-  /** Milliseconds to wait for another process that is refreshing; tests shorten it. */
+  /** Milliseconds to wait for another process that is refreshing, or for a store that is away; tests shorten it. */
   waitMs?: number;
 }
+
+/** How a login ended. */
+export type Login = { pair: TokenPair } | { refused: string } | { later: string };
 
 /** Keeps the pair of tokens good. */
 export interface TokenKeeper {
@@ -41,8 +44,10 @@ export interface TokenKeeper {
   /** The API refused this access token although it should have been good: gets another one, unless somebody already has. */
   renew(refused: string): Promise<string | null>;
   status(): Promise<{ pair: TokenPair | null; refused: string | null }>;
-  /** Puts a first pair, or a new one after a refusal. `accessToken` may be empty: the next use refreshes. */
-  login(refreshToken: string): Promise<TokenPair | null>;
+  /** Why a person has to log in again, as it was last read; null while all is well. */
+  refusal(): string | null;
+  /** Trades a refresh token for a pair and keeps it. Whatever goes wrong, the pair that was there stays. */
+  login(refreshToken: string): Promise<Login>;
 }
 
 const pairKey = 'zalo-oa/tokens';
@@ -52,29 +57,39 @@ const refreshTimeoutMs = 20_000;
 const leaseMs = 60_000;
 /** The token is renewed this long before it ends. */
 const marginMs = 30 * 60_000;
+/** After "later", or for a token that is refused although it is new: how long no other exchange is tried. */
+const restMs = 60_000;
+/** What stands for an access token where there never was one. */
+const noToken = '-';
 
 // `expires_in` is a string of seconds (90000); some answers show a number. There is no `error` on success.
 const successSchema = z.object({ access_token: z.string().min(1), refresh_token: z.string().min(1), expires_in: z.coerce.number().positive() });
-const errorSchema = z.object({ error: z.coerce.number(), error_name: z.string().catch(''), error_description: z.string().catch(''), message: z.string().catch('') });
+const errorSchema = z.object({ error: z.coerce.number().catch(0), error_name: z.string().catch(''), error_reason: z.string().catch(''), error_description: z.string().catch(''), message: z.string().catch('') });
 /** The one error that says "later", not "no". */
 const rateCode = -32;
 
 /**
  * The refresh token is good for one exchange only and dies with it, so an exchange happens under a lease, and the new pair is in the store
- * before it is used. A refusal is final: the old pair is kept untouched, nothing is tried again, a person has to log in.
+ * before it is used. A refusal is final: the old pair is kept, nothing is tried again, a person has to log in. An exchange whose answer was lost is
+ * tried once more a minute later: whether the old token still works, nobody says; if not, the refusal tells it.
  */
 export function createTokenKeeper(given: TokenKeeperSettings): TokenKeeper {
   const { settings, leases, clock, log } = given;
   const waitMs = given.waitMs ?? 500;
   let underWay: Promise<string | null> | null = null;
+  let restUntil = 0;
+  let refusal: string | null = null;
 
   async function read(): Promise<TokenPair | null> {
-    return pairSchema.safeParse(await settings.get(pairKey)).data ?? null;
+    const pair = pairSchema.safeParse(await settings.get(pairKey)).data ?? null;
+    refusal = pair?.refused ?? null;
+    return pair;
   }
 
-  const isGood = (pair: TokenPair | null, margin: number): pair is TokenPair => pair !== null && pair.accessToken !== '-' && pair.expiresAt - margin > clock().getTime();
+  const isGood = (pair: TokenPair | null, margin: number): pair is TokenPair => pair !== null && pair.accessToken !== noToken && pair.expiresAt - margin > clock().getTime();
+  const pause = () => new Promise((resolve) => setTimeout(resolve, waitMs));
 
-  async function exchange(refreshToken: string): Promise<TokenPair | { refused: string } | { later: string }> {
+  async function exchange(refreshToken: string): Promise<Login> {
     const answer = await fetchText(new URL(`${given.oauthRoot.replace(/\/+$/, '')}/v4/oa/access_token`), {
       method: 'POST', redirect: 'error', signal: AbortSignal.timeout(refreshTimeoutMs),
       headers: { 'content-type': 'application/x-www-form-urlencoded', secret_key: given.appSecret },
@@ -86,55 +101,92 @@ export function createTokenKeeper(given: TokenKeeperSettings): TokenKeeper {
     const success = successSchema.safeParse(body).data;
     if (success) {
       const now = clock().getTime();
-      return { accessToken: success.access_token, refreshToken: success.refresh_token, expiresAt: now + success.expires_in * 1000, since: now, refused: null };
+      return { pair: { accessToken: success.access_token, refreshToken: success.refresh_token, expiresAt: now + success.expires_in * 1000, since: now, refused: null } };
     }
-    if (answer.status >= 500 || body === null) return { later: `status ${answer.status}` };
+    if (answer.status >= 500 || answer.status === 429 || body === null) return { later: `status ${answer.status}` };
     const error = errorSchema.safeParse(body).data;
     if (error?.error === rateCode) return { later: 'rate limit' };
-    return { refused: `${error?.error ?? answer.status} ${error?.error_name || error?.error_description || error?.message || 'refused'}`.slice(0, 200) };
+    const words = error?.error_name || error?.error_reason || error?.error_description || error?.message || 'no pair in the answer (is the account verified?)';
+    return { refused: `${error?.error || answer.status} ${words}`.replaceAll(refreshToken, '***').slice(0, 200) };
   }
 
-  async function refresh(unlessNewerThan: string | null): Promise<string | null> {
-    for (let waits = 0; ; waits += 1) {
-      const before = await read();
-      if (isGood(before, 0) && before.accessToken !== unlessNewerThan && (unlessNewerThan !== null || isGood(before, marginMs))) return before.accessToken;
-      if (before?.refused) return isGood(before, 0) && unlessNewerThan === null ? before.accessToken : null;
+  /** Runs under the lease; null when another process kept it all the time. */
+  async function alone<Value>(run: () => Promise<Value>, mayStop: () => Promise<Value | undefined>): Promise<Value | null> {
+    for (let waits = 0; waits < 120; waits += 1) {
+      const already = await mayStop();
+      if (already !== undefined) return already;
       const now = clock();
-      const fence = await leases.take(leaseName, given.owner, now, new Date(now.getTime() + leaseMs));
-      if (fence === null) {
-        // Another process is at it: its pair will be in the store in a moment.
-        if (waits >= 60) return isGood(before, 0) ? before.accessToken : null;
-        await new Promise((resolve) => setTimeout(resolve, waitMs));
-        continue;
+      if ((await leases.take(leaseName, given.owner, now, new Date(now.getTime() + leaseMs))) !== null) {
+        try {
+          return await run();
+        } finally {
+          await leases.release(leaseName, given.owner).catch(() => undefined);
+        }
       }
+      // Another process is at it: its pair will be in the store in a moment.
+      await pause();
+    }
+    return null;
+  }
+
+  /**
+   * Makes a new pair durable. It exists nowhere else any more, so a store that is away is asked until it answers. A process that slept past its lease
+   * must not write over what another one was given since: only the pair that was traded in is replaced.
+   */
+  async function keep(pair: TokenPair, tradedIn: string | null): Promise<boolean> {
+    for (let tries = 0; ; tries += 1) {
       try {
-        return await refreshAlone(await read(), unlessNewerThan);
-      } finally {
-        await leases.release(leaseName, given.owner);
+        const stored = await read();
+        if (tradedIn !== null && stored !== null && stored.refreshToken !== tradedIn) return false;
+        await settings.set(pairKey, pair);
+        log.info('zalo-oa.tokens-renewed');
+        return true;
+      } catch (error) {
+        log.error('zalo-oa.tokens-not-kept', { tries: tries + 1, error: error instanceof Error ? error.name : 'unknown' });
+        await pause();
       }
     }
   }
 
-  /** Under the lease: what another process stored just before is taken as it is. */
-  async function refreshAlone(pair: TokenPair | null, unlessNewerThan: string | null): Promise<string | null> {
-    if (isGood(pair, marginMs) && pair.accessToken !== unlessNewerThan) return pair.accessToken;
-    const made = await exchange(pair?.refreshToken ?? given.firstRefreshToken);
-    if ('accessToken' in made) {
-      await settings.set(pairKey, made);
-      log.info('zalo-oa.tokens-renewed');
-      return made.accessToken;
-    }
-    if ('refused' in made) {
-      log.error('zalo-oa.refresh-refused', { reason: made.refused });
-      if (pair) await settings.set(pairKey, { ...pair, refused: made.refused });
-      else await settings.set(pairKey, { accessToken: '-', refreshToken: given.firstRefreshToken, expiresAt: 0, since: clock().getTime(), refused: made.refused });
-      given.onRefused?.(made.refused);
-    } else log.warn('zalo-oa.refresh-later', { reason: made.later });
-    return isGood(pair, 0) && pair.accessToken !== unlessNewerThan ? pair.accessToken : null;
+  /** What may be used without an exchange; undefined: an exchange is needed. `notThis`: a token the API refused. */
+  function usable(pair: TokenPair | null, notThis: string | null): string | null | undefined {
+    const good = isGood(pair, 0) && pair.accessToken !== notThis ? pair.accessToken : null;
+    if (good !== null && (notThis !== null || isGood(pair, marginMs))) return good;
+    if (pair?.refused) return good;
+    // A new token that is refused at once says that something else is wrong: trading tokens on and on would not help.
+    if (notThis !== null && pair?.accessToken === notThis && clock().getTime() - pair.since < restMs) return null;
+    return clock().getTime() < restUntil ? good : undefined;
   }
 
-  function once(unlessNewerThan: string | null): Promise<string | null> {
-    underWay ??= refresh(unlessNewerThan).finally(() => {
+  async function refresh(notThis: string | null): Promise<string | null> {
+    return alone(async () => {
+      const pair = await read();
+      const already = usable(pair, notThis);
+      if (already !== undefined) return already;
+      const tradedIn = pair?.refreshToken ?? given.firstRefreshToken;
+      const made = await exchange(tradedIn);
+      if ('pair' in made) return (await keep(made.pair, tradedIn)) ? made.pair.accessToken : null;
+      if ('later' in made) {
+        log.warn('zalo-oa.refresh-later', { reason: made.later });
+        restUntil = clock().getTime() + restMs;
+      } else await noteRefusal(pair, tradedIn, made.refused);
+      return isGood(pair, 0) && pair.accessToken !== notThis ? pair.accessToken : null;
+    }, async () => usable(await read(), notThis));
+  }
+
+  async function noteRefusal(pair: TokenPair | null, tradedIn: string, refused: string): Promise<void> {
+    log.error('zalo-oa.refresh-refused', { reason: refused });
+    const stored = await read();
+    if (stored === null || stored.refreshToken === tradedIn) {
+      await settings.set(pairKey, { ...(pair ?? { accessToken: noToken, refreshToken: tradedIn, expiresAt: 0, since: clock().getTime() }), refused });
+    }
+    await read();
+    given.onRefused?.(refused);
+  }
+
+  /** Calls of this process share one exchange. */
+  function once(notThis: string | null): Promise<string | null> {
+    underWay ??= refresh(notThis).finally(() => {
       underWay = null;
     });
     return underWay;
@@ -142,17 +194,22 @@ export function createTokenKeeper(given: TokenKeeperSettings): TokenKeeper {
 
   return {
     async token() {
-      const pair = await read();
-      return isGood(pair, marginMs) ? pair.accessToken : once(null);
+      const ready = usable(await read(), null);
+      return ready === undefined ? once(null) : ready;
     },
     renew: (refused) => once(refused),
     async status() {
       const pair = await read();
       return { pair, refused: pair?.refused ?? null };
     },
+    refusal: () => refusal,
     async login(refreshToken) {
-      await settings.set(pairKey, { accessToken: '-', refreshToken, expiresAt: 0, since: clock().getTime(), refused: null });
-      return (await once(null)) === null ? null : read();
+      const done = await alone<Login>(async () => {
+        const made = await exchange(refreshToken);
+        if ('pair' in made) await keep(made.pair, null);
+        return made;
+      }, async () => undefined);
+      return done ?? { later: 'another process is refreshing' };
     },
   };
 }

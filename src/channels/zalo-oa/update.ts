@@ -20,7 +20,8 @@ export function isConsoleCheck(raw: Buffer): boolean {
   return typeof body === 'object' && body !== null && !Array.isArray(body) && Object.keys(body).length === 0;
 }
 
-const id = z.union([z.string().min(1), z.number()]).transform(String);
+// Ids pass 2^53: as a JSON number such an id has lost its last digits already and is none.
+const id = z.union([z.string().min(1), z.int()]).transform(String);
 const attachmentSchema = z.object({
   type: z.string(),
   payload: z.looseObject({
@@ -30,19 +31,21 @@ const attachmentSchema = z.object({
 });
 const eventSchema = z.looseObject({
   event_name: z.string().min(1),
-  timestamp: z.coerce.number().int().positive(),
+  timestamp: z.coerce.number().int().positive().max(8.64e15),
   sender: z.object({ id }).optional(),
   follower: z.object({ id }).optional(),
   message: z.looseObject({ msg_id: id.optional(), text: z.string().optional().catch(undefined), attachments: z.array(attachmentSchema).optional().catch(undefined) }).optional(),
   info: z.looseObject({ phone: id.optional() }).optional(),
 });
 
+/** Signs of delivery, and a reaction: no page counts it as a word that reopens the window. */
+const notFromPeople: ReadonlySet<string> = new Set(['user_received_message', 'user_seen_message', 'user_reacted_message']);
+const peopleDo = /^(user_|follow$|unfollow$)/;
+
 /** What an event was. `contact`: it counts as a word from that person and reopens the window, but asks for no answer. */
 export type ParsedEvent =
   | { kind: 'message'; incoming: Incoming }
   | { kind: 'contact'; user: string; at: Date }
-  /** Zalo says that these of our messages were shown on the phone. */
-  | { kind: 'delivered'; messages: string[]; at: Date }
   | { kind: 'skipped'; why: string }
   | { kind: 'malformed'; where: string };
 
@@ -56,10 +59,11 @@ export function parseOaEvent(event: unknown, payloadMark: string): ParsedEvent {
   const { event_name: name, message } = parsed.data;
   const at = new Date(parsed.data.timestamp);
   if (name.startsWith('oa_')) return { kind: 'skipped', why: 'own echo' };
-  if (name === 'user_received_message' || name === 'user_seen_message') return { kind: 'delivered', messages: seenIds(message), at };
+  // Only phones tell that a message was shown, so its absence proves nothing: it is no evidence and is not kept.
+  if (notFromPeople.has(name)) return { kind: 'skipped', why: name };
   const user = parsed.data.sender?.id ?? parsed.data.follower?.id;
-  if (user === undefined) return { kind: 'malformed', where: 'sender.id' };
-  if (name === 'user_click_chatnow' || name === 'user_reacted_message') return { kind: 'contact', user, at };
+  if (user === undefined) return peopleDo.test(name) ? { kind: 'malformed', where: 'sender.id' } : { kind: 'skipped', why: name.slice(0, 60) };
+  if (name === 'user_click_chatnow') return { kind: 'contact', user, at };
   const content = contentOf(name, parsed.data, payloadMark);
   if (!content) return { kind: 'skipped', why: name.slice(0, 60) };
   // Without an id of its own (follow, unfollow) an event is known by what, who and when.
@@ -67,17 +71,22 @@ export function parseOaEvent(event: unknown, payloadMark: string): ParsedEvent {
   return { kind: 'message', incoming: { channel: 'zalo-oa', chat: user, group: false, messageId, edits: null, at, senderName: '', content } };
 }
 
+/** Typed words, or the payload of a button. @example readWords('#dd:nop:k3v9', '#dd:') → { kind: 'choice', id: 'nop:k3v9' } */
+export function readWords(text: string, payloadMark: string): Content {
+  return text.startsWith(payloadMark) ? { kind: 'choice', id: text.slice(payloadMark.length) } : { kind: 'text', text: text.normalize('NFC') };
+}
+
 function contentOf(name: string, event: z.infer<typeof eventSchema>, payloadMark: string): Content | null {
-  const text = event.message?.text ?? '';
+  const text = (event.message?.text ?? '').normalize('NFC');
   const [attachment] = event.message?.attachments ?? [];
   switch (name) {
     case 'user_send_text':
-      return text.startsWith(payloadMark) ? { kind: 'choice', id: text.slice(payloadMark.length) } : { kind: 'text', text };
+      return readWords(text, payloadMark);
     case 'user_send_file':
     case 'user_send_image': {
-      const { url, name: fileName, size, checksum } = attachment?.payload ?? {};
+      const { url, name: fileName, size, checksum, type } = attachment?.payload ?? {};
       if (!url) return { kind: 'unsupported', what: name === 'user_send_image' ? 'image' : 'document' };
-      const file = { ref: url, name: fileName ?? 'anh.jpg', size: size ?? null, checksum: checksum ?? null };
+      const file = { ref: url, name: (fileName ?? (name === 'user_send_image' ? 'anh.jpg' : `tep.${type ?? 'bin'}`)).normalize('NFC'), size: size ?? null, checksum: checksum ?? null };
       return { kind: name === 'user_send_image' ? 'image' : 'document', file, caption: text, album: null };
     }
     case 'follow':
@@ -93,11 +102,6 @@ function contentOf(name: string, event: z.infer<typeof eventSchema>, payloadMark
       return other === undefined ? null : { kind: 'unsupported', what: other === 'audio' ? 'voice' : other };
     }
   }
-}
-
-function seenIds(message: z.infer<typeof eventSchema>['message']): string[] {
-  const many = z.array(id).safeParse(message?.msg_ids).data ?? [];
-  return message?.msg_id === undefined ? many : [message.msg_id, ...many];
 }
 
 function parse(raw: Buffer): unknown {
