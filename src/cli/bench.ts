@@ -28,6 +28,10 @@ const benches: Record<string, (run: BenchRun) => Promise<void>> = {
     const { benchEngine } = await import('../bench/engine.ts');
     await benchEngine({ scale, server: desk.config.mongodbUri, print });
   },
+  async tick({ desk, scale, print }) {
+    const { benchTick } = await import('../bench/tick.ts');
+    await benchTick({ open: Math.round(1_000_000 * scale), due: Math.round(100_000 * scale), calendar: desk.calendar, server: desk.config.mongodbUri, print });
+  },
   async delivery({ scale, only, print }) {
     const { benchDelivery } = await import('../bench/delivery.ts');
     await benchDelivery({ scale, only, alone: false }, print);
