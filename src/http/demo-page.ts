@@ -24,7 +24,7 @@ export function renderDemoPage(say: Say, language: Language, timeZone: string, p
   const outbox = Object.fromEntries(['pending', 'sending', 'sent', 'unknown', 'dead'].map((state) => [state, say(`demo.outbox.${state}`)]));
   const words = {
     timeZone, outbox, typing: say('demo.typing'), failed: say('demo.failed'), again: say('demo.send-again'), away: say('demo.away'), resetSure: say('demo.reset-sure'),
-    buttons: say('demo.buttons', { count: '{count}' }), done: say('demo.step-done'),
+    buttons: say('demo.buttons', { number: '{number}' }), done: say('demo.step-done'),
   };
   const other: Language = language === 'vi' ? 'en' : 'vi';
   return html`<!doctype html>
@@ -55,7 +55,7 @@ export function renderDemoPage(say: Say, language: Language, timeZone: string, p
   <section class="story" aria-labelledby="story-title">
     <h2 id="story-title">${say('demo.story.title')}</h2>
     <p class="intro">${say('demo.subtitle')}</p>
-    <ol>${storySteps.map((step) => renderStep(say, step))}</ol>
+    <ol>${storySteps.map((step, index) => renderStep(say, step, index + 1))}</ol>
     <p class="end" id="story-end" hidden>${say('demo.story.end')}</p>
     <div class="options">
       <label class="switch"><input type="checkbox" role="switch" id="plain"><span>${say('demo.plain')}</span></label>
@@ -80,8 +80,8 @@ ${jsonScript('words', { ...words, columns: [say('demo.inside.obligation'), say('
 </html>`.source;
 }
 
-function renderStep(say: Say, step: (typeof storySteps)[number]): Html {
-  return html`<li data-step="${step.key}"><details name="story"><summary>${say(`demo.story.${step.key}.name`)}<span class="visually-hidden"></span></summary><p>${say(`demo.story.${step.key}.text`)}</p>
+function renderStep(say: Say, step: (typeof storySteps)[number], number: number): Html {
+  return html`<li data-step="${step.key}"><details name="story"><summary data-number="${number}">${say(`demo.story.${step.key}.name`)}<span class="visually-hidden"></span></summary><p>${say(`demo.story.${step.key}.text`)}</p>
 <button type="button" class="button main" data-play="${step.key}" data-chat="${step.chat}">${say(`demo.story.${step.key}.do`)}</button></details></li>`;
 }
 

@@ -51,7 +51,9 @@ export async function createServer(settings: ServerSettings): Promise<FastifyIns
     trustProxy: ['loopback', 'linklocal', 'uniquelocal'],
     // Signed links are longer than the router's usual hundred characters.
     routerOptions: { maxParamLength: 512 },
-    requestTimeout: 120_000,
+    // A file of 20 MB over a slow phone takes minutes; a connection on which nothing moves is closed long before.
+    requestTimeout: 900_000,
+    connectionTimeout: 75_000,
     forceCloseConnections: 'idle',
   });
 

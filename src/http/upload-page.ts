@@ -1,5 +1,6 @@
 import { html, jsonScript, type Html } from './html.ts';
 import type { Language } from '../domain/person.ts';
+import { fileSizeLimit } from '../domain/submission.ts';
 
 /** What an upload page shows: words in the person's language. */
 export interface UploadPage {
@@ -27,6 +28,7 @@ function frame(say: Say, language: Language, body: Html): string {
 <meta name="referrer" content="no-referrer">
 <title>${say('upload.page-title')}</title>
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+<meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="/assets/upload.css">
 </head>
 <body><main>${body}</main></body>
@@ -41,12 +43,12 @@ export function renderUploadPage(say: Say, page: UploadPage): string {
     return frame(say, page.language, html`${head}<section class="receipt" id="receipt" role="status"><h2>✅ ${title}</h2><p class="lines">${page.receipt}</p></section><p class="note">${page.again ? say('upload.used') : say('upload.done-note')}</p>`);
   }
   if (page.closed !== null) return frame(say, page.language, html`${head}<p class="trouble" role="alert">${page.closed}</p>`);
-  const words = { sending: say('upload.sending', { percent: '{percent}' }), failed: say('upload.failed'), none: say('upload.no-file') };
+  const words = { sending: say('upload.sending', { percent: '{percent}' }), failed: say('upload.failed'), none: say('upload.no-file'), checking: say('upload.checking'), limit: fileSizeLimit, tooBig: say('refusal.file-too-big', { limit: '20 MB' }) };
   return frame(say, page.language, html`${head}<blockquote>${page.quote}</blockquote>
 <form method="post" enctype="multipart/form-data" id="form">
   <p>${say('upload.intro')}</p>
   <label class="drop" id="drop"><span>📎 ${say('upload.choose')}</span><small class="when-scripted" hidden>${say('upload.or-drop')}</small><input type="file" name="file" required accept=".pdf,.doc,.docx,.xls,.xlsx,.odt,.ods,.jpg,.jpeg,.png,.heic,.zip"></label>
-  <progress max="100" value="0" hidden></progress>
+  <progress max="100" value="0" aria-label="${say('upload.progress')}" hidden></progress>
   <p class="trouble" role="alert" hidden></p>
   <button type="submit">${say('upload.send')}</button>
 </form>
@@ -54,7 +56,8 @@ export function renderUploadPage(say: Say, page: UploadPage): string {
 ${jsonScript('words', words)}<script src="/assets/upload.js" defer></script>`);
 }
 
-/** A page that only says a sentence: a link that is no good, a file that is not taken. */
-export function renderNotePage(say: Say, language: Language, sentence: string): string {
-  return frame(say, language, html`<h1>${say('upload.sorry')}</h1><p class="trouble" role="alert">${sentence}</p>`);
+/** A page that only says a sentence: a link that is no good, a file that is not taken (and the way back to choose another). */
+export function renderNotePage(say: Say, language: Language, sentence: string, again: boolean): string {
+  const back = again ? html`<p><a class="back" href="">${say('upload.choose-again')}</a></p>` : html``;
+  return frame(say, language, html`<h1>${say(again ? 'upload.not-taken' : 'upload.sorry')}</h1><p class="trouble" role="alert">${sentence}</p>${back}`);
 }

@@ -8,6 +8,8 @@ const dayFormat = new Intl.DateTimeFormat('vi-VN', { timeZone: words.timeZone, d
 /** Waits between tries when the service does not answer, in milliseconds. */
 const pauses = [500, 1000, 2000, 4000];
 const answerMs = 6000;
+/** Words of the bot that come within this time are read from the first of them. */
+const batchMs = 1500;
 
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
@@ -29,8 +31,12 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-function withLinks(text) {
-  return text.split(/(https?:\/\/[^\s]+)/).map((part, index) => (index % 2 ? make('a', { href: part, target: '_blank', rel: 'noopener' }, part) : part));
+/** Addresses can be opened; receipt numbers stay in one piece. */
+function drawText(text) {
+  return text.split(/(https?:\/\/[^\s]+|BN-\d{4}-\d+)/).map((part, index) => {
+    if (index % 2 === 0) return part;
+    return part.startsWith('http') ? make('a', { href: part, target: '_blank', rel: 'noopener' }, part) : make('b', {}, part);
+  });
 }
 
 // ---- one phone
@@ -46,11 +52,13 @@ function createPhone(element) {
   let typing = null;
   let typingTimer = 0;
   let sending = Promise.resolve();
+  /** Where the words that came together begin, and when the last of them came. */
+  let batch = { element: null, at: 0 };
 
   function drawEntry(entry) {
     const box = make('div', { class: `entry ${entry.from}` });
     const pieces = plainSwitch.checked && entry.from === 'bot' ? entry.plain : [entry.text];
-    const bubbles = pieces.filter((piece) => piece !== '' || pieces.length === 1).map((piece) => make('div', { class: 'bubble' }, ...withLinks(piece)));
+    const bubbles = pieces.filter((piece) => piece !== '' || pieces.length === 1).map((piece) => make('div', { class: 'bubble' }, ...drawText(piece)));
     if (entry.document && !plainSwitch.checked) bubbles.at(-1).append(make('div', {}, '📎 ', make('a', { href: `/demo/files/${encodeURIComponent(entry.document.fileId)}`, download: entry.document.name }, entry.document.name)));
     bubbles.at(-1).append(make('time', { datetime: entry.at }, timeFormat.format(new Date(entry.at))));
     box.append(...bubbles);
@@ -65,7 +73,7 @@ function createPhone(element) {
         : make('button', { type: 'button', onclick: () => send(choice.label, 'press', { choice: choice.id, on: entry.id }) }, choice.label)))));
     if (entry.choices.length <= 4) return make('div', { class: 'choices' }, rows);
     // A long list folds up once something newer stands below it.
-    return make('details', { class: 'choices long latest', open: '' }, make('summary', {}, words.buttons.replace('{count}', String(entry.choices.flat().length))), rows);
+    return make('details', { class: 'choices long latest', open: '' }, make('summary', {}, words.buttons.replace('{number}', String(entry.choices.flat().length))), rows);
   }
 
   function foldOlder() {
@@ -104,7 +112,10 @@ function createPhone(element) {
     if (entry.from === 'bot') setTyping(false);
     else if (typing) log.append(typing);
     foldOlder();
-    if (!old || entry.from === 'bot') scrollToNew(element);
+    if (entry.from === 'person' || performance.now() - batch.at > batchMs) batch = { element, at: 0 };
+    if (entry.from === 'bot') batch.at = performance.now();
+    if (!old) scrollToNew(batch.element.isConnected ? batch.element : element);
+    else if (entry.from === 'bot') scrollToNew(element);
   }
 
   function redraw(entries) {

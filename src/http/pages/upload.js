@@ -28,6 +28,7 @@
   form.addEventListener('submit', function (event) {
     event.preventDefault();
     if (input.files.length === 0) { tell(words.none); return; }
+    if (input.files[0].size > words.limit) { tell(words.tooBig); return; }
     tell('');
     send.disabled = true;
     bar.hidden = false;
@@ -35,10 +36,11 @@
     var label = send.textContent;
     var request = new XMLHttpRequest();
     request.open('POST', location.href);
+    request.setRequestHeader('accept', 'text/html');
     request.upload.onprogress = function (progress) {
       if (!progress.lengthComputable) return;
       bar.value = Math.round((progress.loaded / progress.total) * 100);
-      send.textContent = words.sending.replace('{percent}', String(bar.value));
+      send.textContent = bar.value === 100 ? words.checking : words.sending.replace('{percent}', String(bar.value));
     };
     request.onload = function () {
       // The answer is a page: the receipt, or a sentence. A sentence is shown beside the form, so that another file can be chosen.
@@ -56,6 +58,8 @@
       send.disabled = false;
       send.textContent = label;
       bar.hidden = true;
+      // A browser that lost the file (it was moved, or the page came back) must ask for it again.
+      send.focus();
     }
     var data = new FormData();
     data.append('file', input.files[0], input.files[0].name);
