@@ -32,7 +32,11 @@ const asStored = { promoteValues: false, promoteBuffers: false, promoteLongs: fa
  * @example await transferDatabase('mongodb://%2Fdata%2Fdb%2Fengine.sock/dondoc', 'mongodb://server/dondoc') → { documents: 5120, collections: […] }
  */
 export async function transferDatabase(from: string, to: string): Promise<Transfer> {
-  const [source, target] = await Promise.all([open(from), open(to)]);
+  const source = await open(from);
+  const target = await open(to).catch(async (error: unknown) => {
+    await source.client.close();
+    throw error;
+  });
   try {
     await refuseData(target.database);
     const collections: Transfer['collections'] = [];
