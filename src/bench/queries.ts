@@ -12,7 +12,7 @@ import type { Core } from '../ports.ts';
 import { listOverdue, overdueCountLimit, overdueGroups } from '../services/overdue.ts';
 import { loadPlan } from '../services/plans.ts';
 import { planFigures } from '../services/stats.ts';
-import { benchCore, measure, measurePair, rounded, withGround, type Ground } from './ground.ts';
+import { benchCore, copyIndexes, measure, measurePair, rounded, withGround, type Ground } from './ground.ts';
 
 /** What the query benchmark runs on, and where its lines go. */
 export interface QueryBenchOptions {
@@ -155,8 +155,7 @@ async function measureLoad(options: QueryBenchOptions, size: number): Promise<{ 
 /** Puts every document of a collection into another one with the same indexes, in one call of the driver; answers the milliseconds. */
 async function insertCopies(database: Ground['database'], from: string): Promise<number> {
   const rows = await database.collection(from).find().toArray();
-  const copy = database.collection(`${from}-copy`);
-  for (const { key, name, v: _v, ...options } of await database.collection(from).indexes()) if (name !== '_id_') await copy.createIndex(key as Record<string, 1 | -1>, options);
+  const copy = await copyIndexes(database, from, `${from}-copy`);
   return (await measure(() => copy.insertMany(rows, { ordered: false }))).ms;
 }
 

@@ -1,137 +1,139 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
-import mongoose from 'mongoose';
 import { openAssignment, type Assignment } from '../domain/assignment.ts';
 import { addDays, type Calendar } from '../domain/calendar.ts';
-import { dueOnLastDay } from '../domain/deadline.ts';
-import type { OutboxRow } from '../domain/notice.ts';
-import type { Person } from '../domain/person.ts';
-import { createWave, defaultStages, stageBase } from '../domain/reminder.ts';
-import { openEmbedded } from '../embedded/server.ts';
-import type { Core, Store } from '../ports.ts';
+import { dueOf } from '../domain/deadline.ts';
+import { wavesFor } from '../domain/opening.ts';
+import { planSchema, type Plan } from '../domain/plan.ts';
+import { personSchema, type Person } from '../domain/person.ts';
+import { reminderTime } from '../domain/reminder.ts';
 import { tick } from '../services/reminders.ts';
-import { openStore } from '../store/store.ts';
+import { benchCore, copyIndexes, measure, median, rounded, withGround, type Cost, type Ground } from './ground.ts';
 
-/** How large, and where. */
+/** What the tick benchmark runs on, and where its lines go. */
 export interface TickBenchOptions {
-  /** Assignments with nothing due. */
-  open: number;
-  /** Assignments that are due at once, each of a unit with a chair. */
-  due: number;
   calendar: Calendar;
-  /** A MongoDB server; null: the embedded engine in a temporary folder. */
+  /** A MongoDB server; null: an embedded engine of its own in a temporary folder. A database of its own is made and dropped. */
   server: string | null;
-  print(line: object): void;
+  /** Units, each with a chair who is paired; 100,000 unless said otherwise. Each owes ten things, so that ten times as many assignments are open. */
+  units?: number;
+  print(line: TickBenchLine): void;
 }
 
-const lastDay = '2024-05-06';
-const units = 1000;
+/** How the store was filled, a tick with nothing due, and one with everything of one obligation due. */
+export type TickBenchLine =
+  | { bench: 'tick-fill'; assignments: number; people: number; seconds: number; rowsPerSecond: number }
+  /** Medians of one tick; documents and keys the database looked at for the waves; how often each group of the store was asked. */
+  | { bench: 'tick-nothing-due'; assignments: number; ms: number; cpuMs: number; limitMs: number; docsExamined: number; keysExamined: number; asked: Record<string, number>; kept: boolean }
+  /** Rows a second of the tick and of one `insertMany` of the same rows into the same indexes; `cpuRatio` compares the work instead of the time. */
+  | { bench: 'tick-due'; assignments: number; rows: number; rowsPerSecond: number; againstPerSecond: number; ratio: number; cpuRatio: number; limit: number; kept: boolean };
 
-/** Measures one look at the clock: with nothing due among very many, and with very many due, against a bare insert of the same rows. */
-export async function benchTick(options: TickBenchOptions): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'dondoc-bench-'));
-  const engine = options.server === null ? await openEmbedded({ folder }) : null;
-  const uri = databaseIn(options.server ?? (engine?.uri as string), `bench_tick_${randomBytes(4).toString('hex')}`);
-  const store = await openStore({ uri });
-  const connection = await mongoose.createConnection(uri).asPromise();
-  try {
-    await fill(options, store);
-    await measureIdle(options, store);
-    await measureDue(options, store, connection);
-  } finally {
-    await connection.dropDatabase();
-    await connection.close();
-    await store.close();
-    await engine?.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
-}
+const dues = ['2024-05-06', '2024-05-20', '2024-06-05', '2024-06-20', '2024-07-05', '2024-07-22', '2024-08-05', '2024-08-20', '2024-09-05', '2024-09-20'];
+const rounds = 15;
+const idleLimitMs = 50;
+/** The tick inserts at least half as many rows a second as the bare call. */
+const rateLimit = 0.5;
+const batchSize = 2_000;
 
-function databaseIn(uri: string, name: string): string {
-  const [place = '', query] = uri.split('?');
-  const [scheme, rest = ''] = place.split('://') as [string, string?];
-  return `${scheme}://${rest.split('/')[0]}/${name}${query === undefined ? '' : `?${query}`}`;
-}
-
-function buildAssignment(options: TickBenchOptions, number: number, obligation: string, day: string): Assignment {
-  const unit = `U${String(number).padStart(7, '0')}`;
-  const due = dueOnLastDay(day, options.calendar);
-  return openAssignment({ plan: 'bench', obligation, unit, level: 'co-so', path: ['T', `H${number % units}`, unit], day: null, due }, { by: 'system', at: options.calendar.instantOf('2024-01-02') });
-}
-
-async function fill(options: TickBenchOptions, store: Store): Promise<void> {
+/**
+ * Measures what a tick costs over a million open assignments: with nothing due, and with a hundred thousand due at one moment against a bare
+ * `insertMany` of the rows it made. Prints a line each; answers whether all is kept.
+ */
+export async function benchTick(options: TickBenchOptions): Promise<boolean> {
   const { calendar } = options;
-  const loaded = calendar.instantOf('2024-01-02');
-  for (const [obligation, count, day] of [['quiet', options.open, '2024-12-30'], ['due', options.due, lastDay]] as const) {
-    await store.waves.ensure([createWave({ kind: 'deadline', plan: 'bench', obligation, offsets: defaultStages }, stageBase(dueOnLastDay(day, calendar)), calendar, loaded)]);
-    for (let from = 0; from < count; from += 2000) {
-      await store.assignments.insertMissing(Array.from({ length: Math.min(2000, count - from) }, (_, index) => buildAssignment(options, from + index, obligation, day)));
-    }
-  }
-  const chair = async (number: number): Promise<void> => {
-    const unit = `U${String(number).padStart(7, '0')}`;
-    const person: Omit<Person, 'id'> = {
-      name: 'Bench', language: 'vi', roles: [{ role: 'chair', unit, since: loaded }], addresses: [{ channel: 'telegram', id: String(number), lastAt: loaded, state: 'active', reason: null }], consent: { version: 'bench', at: loaded },
-    };
-    await store.people.create(person);
-  };
-  for (let from = 0; from < options.due; from += 200) await Promise.all(Array.from({ length: Math.min(200, options.due - from) }, (_, index) => chair(from + index)));
-}
+  const units = options.units ?? 100_000;
+  return withGround(options.server, 'tick', async (ground) => {
+    const plan = planOfTen();
+    const opened = calendar.instantOf('2024-04-01');
+    const filled = await measure(() => fill(ground, plan, calendar, units, opened));
+    const assignments = units * dues.length;
+    options.print({ bench: 'tick-fill', assignments, people: units, seconds: rounded(filled.ms / 1000), rowsPerSecond: Math.round((assignments / filled.ms) * 1000) });
 
-function coreAt(options: TickBenchOptions, store: Store, now: Date): Core {
-  const nothing = (): never => {
-    throw new Error('not needed here');
-  };
-  return {
-    store, calendar: options.calendar, clock: () => now, log: { info() {}, warn() {}, error() {} }, levels: [], secret: 'bench', channels: new Map(), publicUrl: 'http://127.0.0.1',
-    random: (bytes) => randomBytes(bytes), wakeOutbox: () => {}, recognise: nothing, drawCode: nothing, drawChart: nothing, writeSheet: nothing,
-  };
-}
+    const idle = await tickIdle(ground, calendar, calendar.instantOf('2024-04-10', '10:00'));
+    const idleKept = idle.cpuMs < idleLimitMs && idle.docsExamined === 0 && !('assignments' in idle.asked);
+    options.print({ bench: 'tick-nothing-due', assignments, ...idle, limitMs: idleLimitMs, kept: idleKept });
 
-async function measureIdle(options: TickBenchOptions, store: Store): Promise<void> {
-  const core = coreAt(options, store, options.calendar.instantOf('2024-01-02', '07:00'));
-  await tick(core); // The first one of a day marks the daily work; those of the other 1,439 minutes find it done.
-  const times: number[] = [];
-  const cpu = process.cpuUsage();
-  for (let look = 0; look < 50; look += 1) {
-    const begun = performance.now();
-    await tick(core);
-    times.push(performance.now() - begun);
-  }
-  const used = process.cpuUsage(cpu);
-  times.sort((a, b) => a - b);
-  options.print({ bench: 'tick', part: 'nothing due', open: options.open + options.due, medianMs: round(times[25] as number), worstMs: round(times[49] as number), cpuMs: round((used.user + used.system) / 1000 / 50) });
-}
-
-async function measureDue(options: TickBenchOptions, store: Store, connection: mongoose.Connection): Promise<void> {
-  const now = options.calendar.instantOf(addDays(lastDay, -3), '08:00');
-  const begun = performance.now();
-  const { reminders } = await tick(coreAt(options, store, now));
-  const seconds = (performance.now() - begun) / 1000;
-  const rows = await connection.collection('outbox').find({}).toArray();
-  const bare = async (name: string, indexed: boolean): Promise<number> => {
-    const collection = connection.collection(name);
-    await connection.createCollection(name);
-    if (indexed) {
-      for (const index of await connection.collection('outbox').indexes()) {
-        const { key, name: indexName, partialFilterExpression } = index;
-        if (indexName !== '_id_') await collection.createIndex(key, { name: indexName as string, ...(partialFilterExpression ? { partialFilterExpression } : {}) });
-      }
-    }
-    const start = performance.now();
-    for (let from = 0; from < rows.length; from += 2000) await collection.insertMany(rows.slice(from, from + 2000) as unknown as (OutboxRow & mongoose.mongo.Document)[], { ordered: false });
-    return rows.length / ((performance.now() - start) / 1000);
-  };
-  const withIndexes = await bare('bare_indexed', true);
-  const without = await bare('bare', false);
-  const rate = reminders / seconds;
-  options.print({
-    bench: 'tick', part: 'due at once', due: options.due, reminders, seconds: round(seconds), rowsPerSecond: Math.round(rate), bareInsertMany: Math.round(withIndexes), ofBare: round(rate / withIndexes), bareWithoutIndexes: Math.round(without),
+    // The first reminder of the first deadline, a fortnight before it; with the holidays that may lie a day or two earlier.
+    const first = calendar.instantOf(calendar.workingDayOnOrBefore(addDays(dues[0] as string, -14)), reminderTime);
+    const due = await measure(() => tick(benchCore(ground.store, calendar, first)));
+    const rows = due.result.reminders;
+    const bare = await insertBare(ground, rows);
+    const dueKept = bare.ms / due.ms >= rateLimit;
+    options.print({
+      bench: 'tick-due', assignments, rows, rowsPerSecond: Math.round((rows / due.ms) * 1000), againstPerSecond: Math.round((rows / bare.ms) * 1000),
+      ratio: rounded(bare.ms / due.ms), cpuRatio: rounded(bare.cpuMs / due.cpuMs), limit: rateLimit, kept: dueKept,
+    });
+    return idleKept && dueKept;
   });
 }
 
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
+/** Ten reports by ten days. */
+function planOfTen(): Plan {
+  const words = (text: string): { vi: string; en: string } => ({ vi: text, en: text });
+  return planSchema.parse({
+    plan: '2024', year: 2024, number: '01', title: words('Kế hoạch'), issuer: words('Liên đoàn'), materials: [],
+    obligations: dues.map((by, index) => ({ key: `bao-cao-${index}`, title: words('Báo cáo'), clause: String(index), quote: by, audience: { levels: ['co-so'] }, deliverable: 'report', due: { by }, review: false })),
+  });
+}
+
+async function fill({ store }: Ground, plan: Plan, calendar: Calendar, units: number, opened: Date): Promise<void> {
+  await store.plans.put(plan, opened);
+  await store.waves.ensure(wavesFor(plan, calendar, opened));
+  for (let from = 0; from < units; from += batchSize) {
+    const codes = Array.from({ length: Math.min(batchSize, units - from) }, (_, index) => `CS-${String(from + index).padStart(6, '0')}`);
+    await store.assignments.insertMissing(codes.flatMap((code) => assignmentsOf(plan, calendar, code, opened)));
+    await Promise.all(codes.map((code) => store.people.create(chairOf(code, opened))));
+  }
+}
+
+function assignmentsOf(plan: Plan, calendar: Calendar, unit: string, opened: Date): Assignment[] {
+  return plan.obligations.map((obligation) =>
+    openAssignment({ plan: plan.plan, obligation: obligation.key, unit, level: 'co-so', path: ['LDLD-TINH', `CT-${unit.slice(-6, -2)}`, unit], day: null, due: dueOf(obligation.due, calendar) }, { by: 'system', at: opened }),
+  );
+}
+
+const newPersonSchema = personSchema.omit({ id: true });
+
+function chairOf(unit: string, since: Date): Omit<Person, 'id'> {
+  return newPersonSchema.parse({
+    name: 'Nguyễn Thị Hoa', language: 'vi', roles: [{ role: 'chair', unit, since }], addresses: [{ channel: 'telegram', id: `chat-${unit}`, lastAt: since, state: 'active', reason: null }], consent: { version: '2026-11', at: since },
+  });
+}
+
+async function tickIdle({ store, database }: Ground, calendar: Calendar, now: Date): Promise<Cost & { docsExamined: number; keysExamined: number; asked: Record<string, number> }> {
+  const costs: Cost[] = [];
+  await tick(benchCore(store, calendar, now)); // The first of a day does the work of the day.
+  for (let round = 0; round < rounds; round += 1) {
+    const { ms, cpuMs } = await measure(() => tick(benchCore(store, calendar, now)));
+    costs.push({ ms, cpuMs });
+  }
+  const asked: Record<string, number> = {};
+  await tick(benchCore(countCalls(store, asked), calendar, now));
+  const { executionStats } = (await database.collection('waves').find({ nextAt: { $lte: now } }).sort({ nextAt: 1, _id: 1 }).explain('executionStats')) as { executionStats: { totalDocsExamined: number; totalKeysExamined: number } };
+  return {
+    ms: rounded(median(costs.map((cost) => cost.ms))), cpuMs: rounded(median(costs.map((cost) => cost.cpuMs))),
+    docsExamined: executionStats.totalDocsExamined, keysExamined: executionStats.totalKeysExamined, asked,
+  };
+}
+
+/** The same store, noting how often each of its groups is asked something. */
+function countCalls(store: Ground['store'], asked: Record<string, number>): Ground['store'] {
+  const counted = Object.entries(store).map(([group, calls]: [string, unknown]) => {
+    if (typeof calls !== 'object' || calls === null) return [group, calls];
+    const noting = Object.entries(calls).map(([name, call]: [string, (...args: unknown[]) => unknown]) => [
+      name,
+      (...args: unknown[]) => {
+        asked[group] = (asked[group] ?? 0) + 1;
+        return call(...args);
+      },
+    ]);
+    return [group, Object.fromEntries(noting)];
+  });
+  return Object.fromEntries(counted) as Ground['store'];
+}
+
+/** What somebody would write who only had to store the rows: one call of the driver, into a collection with the same indexes. */
+async function insertBare({ database }: Ground, expected: number): Promise<Cost> {
+  const rows = await database.collection('outbox').find({ 'notice.kind': 'reminder' }).toArray();
+  if (rows.length !== expected) throw new Error(`${expected} reminders were reported, ${rows.length} are stored`);
+  const bare = await copyIndexes(database, 'outbox', 'outbox-bare');
+  return measure(() => bare.insertMany(rows, { ordered: false }));
 }

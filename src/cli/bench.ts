@@ -22,7 +22,7 @@ const benches: Record<string, (run: BenchRun) => Promise<void>> = {
     const { benchQueries } = await import('../bench/queries.ts');
     const { plan } = readPlanFile(await readFile(planFile), desk.levels);
     if (!plan) throw new Error(`${planFile} has mistakes`);
-    await benchQueries({ plan, calendar: desk.calendar, server: desk.config.mongodbUri, sizes: [Math.max(200, Math.round(1_200 * scale)), Math.max(400, Math.round(120_000 * scale))], print });
+    await benchQueries({ plan, calendar: desk.calendar, server: desk.config.mongodbUri, sizes: [Math.max(200, Math.round(1_200 * scale)), Math.max(400, Math.round(120_000 * scale))], loadSize: Math.max(200, Math.round(12_000 * scale)), print });
   },
   async engine({ desk, scale, print }) {
     const { benchEngine } = await import('../bench/engine.ts');
@@ -30,7 +30,7 @@ const benches: Record<string, (run: BenchRun) => Promise<void>> = {
   },
   async tick({ desk, scale, print }) {
     const { benchTick } = await import('../bench/tick.ts');
-    await benchTick({ open: Math.round(1_000_000 * scale), due: Math.round(100_000 * scale), calendar: desk.calendar, server: desk.config.mongodbUri, print });
+    await benchTick({ units: Math.max(50, Math.round(100_000 * scale)), calendar: desk.calendar, server: desk.config.mongodbUri, print });
   },
   async delivery({ scale, only, print }) {
     const { benchDelivery } = await import('../bench/delivery.ts');
