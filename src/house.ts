@@ -213,7 +213,9 @@ export async function startHouse(house: House, extras: ServiceExtras = {}): Prom
         ...(extras.routes?.(service) ?? []),
       ],
     });
-    service.address = await app.listen({ host: config.host, port: config.port });
+    service.address = await app.listen({ host: config.host, port: config.port }).catch((error: unknown) => {
+      throw (error as { code?: string }).code === 'EADDRINUSE' ? Object.assign(new Error(`${config.host}:${config.port} is taken: stop what listens there, or set PORT to another number`), { exitCode: 69 }) : error;
+    });
     if (config.publicUrl === null) core.publicUrl = service.address;
     for (const sender of senders) sender.start();
     await resumeBroadcasts(core);

@@ -34,8 +34,11 @@ export async function openDesk(): Promise<Desk> {
 /** Opens the house for one command and closes it again, whatever happens in between. Nothing in it runs. */
 export async function withHouse<T>(desk: Desk, run: (house: House) => Promise<T>): Promise<T> {
   const { openHouse } = await import('../house.ts');
+  const { followDemoClock } = await import('../demo/data.ts');
   const house = await openHouse(desk.config, undefined, true);
   try {
+    // Beside a demo it is as late as there: its overdue and its codes are of that day.
+    if (desk.config.now === null) await followDemoClock(house);
     return await run(house);
   } finally {
     await house.close();
