@@ -40,7 +40,7 @@ async function sayRefusal(refusal: Refusal): Promise<string> {
 }
 
 function createProgram(): Command {
-  const program = new Command('dondoc').description('Đôn Đốc: keeps a trade union\'s yearly plan on time').version(readVersion());
+  const program = new Command('dondoc').description('Đôn Đốc: keeps a trade union\'s yearly plan on time').version(readVersion()).enablePositionalOptions();
   program.command('start').description('the service').action(runService);
   program.command('demo').description('the demo, whatever the environment says').action(runDemo);
   const plan = program.command('plan').description('plan files');
