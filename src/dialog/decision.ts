@@ -3,6 +3,7 @@ import type { Assignment } from '../domain/assignment.ts';
 import type { Notice } from '../domain/notice.ts';
 import { viewAssignment } from '../services/assignments.ts';
 import { actionOfDuty, dueOfDuty, stateOfDuty, titleOfDuty, verdictOfDuty } from './duty.ts';
+import { factsOf } from './facts.ts';
 import { button, screen } from './screen.ts';
 import type { DialogPart } from './turn.ts';
 
@@ -28,7 +29,8 @@ export const decisionDialog: DialogPart = {
         verdictTurned ? to.say('decision.verdict-turned', { receipt: assignment.receipt ?? '', verdict: verdictOfDuty(to, assignment) }) : null,
         owed ? to.say('submission.due', { due: dueOfDuty(to, view) }) : null, owed ? stateOfDuty(to, view) : null,
       ];
-      return screen({ pressedOn: null }, lines, [owed ? actionOfDuty(to, view) : null, button(to.say('receipt.view'), 'viec', assignment.id, 'm')]);
+      const reply = screen({ pressedOn: null }, lines, [owed ? actionOfDuty(to, view) : null, button(to.say('receipt.view'), 'viec', assignment.id, 'm')]);
+      return { ...reply, facts: factsOf(to, { unit: view.unit.name, duty: titleOfDuty(to, view), due: assignment.correction?.due ?? assignment.due }) };
     },
   },
 };

@@ -2,6 +2,7 @@ import type { Choice } from '../domain/message.ts';
 import { hasRole, unitsOf } from '../domain/person.ts';
 import { readDigest, readStaffDigest, type DigestContents } from '../services/digest-contents.ts';
 import { titleOf } from '../services/scopes.ts';
+import { factsOf } from './facts.ts';
 import { countWords, overdueChoice, reachWords } from './overdue.ts';
 import { shorten } from './screen.ts';
 import { commandChoice, type Delivery, type DialogPart } from './turn.ts';
@@ -18,7 +19,7 @@ export const digestDialog: DialogPart = {
       const [first] = contents;
       if (!first) return null;
       const lines = [to.say('digest.title', { unit: first.unit.name, day: notice.day }), ...contents.flatMap((content) => digestLines(to, content)), ...againLine(to)];
-      return { text: lines.join('\n'), choices: contents.map((content) => [overdueChoice(to.say('digest.open', { plan: content.plan.plan }), { plan: content.plan, obligation: null }, content.unit)]) };
+      return { text: lines.join('\n'), facts: factsOf(to, { unit: first.unit.name, duty: countWords(to, first.total) }), choices: contents.map((content) => [overdueChoice(to.say('digest.open', { plan: content.plan.plan }), { plan: content.plan, obligation: null }, content.unit)]) };
     },
     async 'staff-digest'(notice, to) {
       if (!hasRole(to.person, 'staff')) return null;

@@ -83,7 +83,11 @@ function kindWords(turn: PersonTurn, { notice }: OutboxRow): string {
 
 function rowState(row: OutboxRow): string {
   if (row.state === 'sent') return row.acknowledgedAt ? 'acknowledged' : 'sent';
+  // A month's messages are used up: it goes out when the next month begins.
+  if (row.state === 'pending' && row.attempts.at(-1)?.reason === 'monthly quota used up') return 'quota';
   if (row.state !== 'dead') return row.state;
+  if (row.reason?.includes('daily spend limit')) return 'spend-limit';
+  if (row.reason?.includes('window closed')) return 'window-closed';
   if (row.reason === 'no address') return 'no-address';
   if (row.reason === 'obsolete' || row.reason === 'expired') return row.reason;
   return row.attempts.at(-1)?.answer === 'gone' || row.reason === 'gone' ? 'gone' : 'dead';

@@ -9,6 +9,7 @@ import { countOverdue, type OverdueQuery } from '../services/overdue.ts';
 import type { Scope } from '../services/scopes.ts';
 import { readDelivered } from '../services/unit-cards.ts';
 import { sayDaysLeft, sayDue } from './deadline.ts';
+import { factsOf } from './facts.ts';
 import { countWords, readPlace, readQuestion, refOf } from './overdue.ts';
 import { button, requirePerson, screen } from './screen.ts';
 import type { DialogPart, PersonTurn } from './turn.ts';
@@ -48,7 +49,7 @@ export const nudgeDialog: DialogPart = {
         to.say('nudge.ask'),
         ...(to.again ? [to.say('digest.again')] : []),
       ];
-      return { text: lines.join('\n'), choices: [[button(to.say('nudge.submit'), 'do', 'nop')], [button(to.say('nudge.more-time'), 'do', 'giahan')]] };
+      return { text: lines.join('\n'), facts: factsOf(to, { unit: unit.name, duty: obligation.title[to.language], due }), choices: [[button(to.say('nudge.submit'), 'do', 'nop')], [button(to.say('nudge.more-time'), 'do', 'giahan')]] };
     },
   },
 };

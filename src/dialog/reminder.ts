@@ -4,6 +4,7 @@ import { readOwnAssignment, viewAssignment } from '../services/assignments.ts';
 import { readOwnPledge, viewOpenPledge } from '../services/pledges.ts';
 import { sayDaysLeft, sayDue } from './deadline.ts';
 import { actionOfDuty, dueOfDuty, stateOfDuty, titleOfDuty } from './duty.ts';
+import { factsOf } from './facts.ts';
 import { button, screen } from './screen.ts';
 import type { DialogPart } from './turn.ts';
 
@@ -35,10 +36,12 @@ export const reminderDialog: DialogPart = {
         assignment.loadedLate ? to.say('status.loaded-late') : null,
         assignment.correction ? to.say('status.reason', { reason: assignment.correction.reason }) : null,
       ];
-      return screen({ pressedOn: null }, lines, [
+      const due = assignment.correction?.due ?? assignment.due;
+      const reply = screen({ pressedOn: null }, lines, [
         [actionOfDuty(to, view), button(to.say('reminder.acknowledge'), 'nhan', assignment.id)].filter((choice) => choice !== null),
         [...(assignment.due ? [button(to.say('status.do-extension'), 'xin', assignment.id)] : []), button(to.say('status.do-quote'), 'trich', assignment.id)],
       ]);
+      return { ...reply, facts: factsOf(to, { unit: view.unit.name, duty: titleOfDuty(to, view), due }) };
     },
     async 'pledge-reminder'(notice, to) {
       const view = await viewOpenPledge(to.core, notice.pledge);
@@ -51,7 +54,8 @@ export const reminderDialog: DialogPart = {
         due ? sayDaysLeft(to.say, due, to.core.clock(), to.core.calendar) : null,
         view.pledge.state === 'draft' ? to.say('reminder.pledge-draft') : to.say('reminder.pledge-open'),
       ];
-      return screen({ pressedOn: null }, lines, [[button(to.say(view.pledge.state === 'draft' ? 'reminder.pledge-read' : 'pledge.write'), 'ck'), button(to.say('reminder.acknowledge'), 'nhan-ck')]]);
+      const reply = screen({ pressedOn: null }, lines, [[button(to.say(view.pledge.state === 'draft' ? 'reminder.pledge-read' : 'pledge.write'), 'ck'), button(to.say('reminder.acknowledge'), 'nhan-ck')]]);
+      return { ...reply, facts: factsOf(to, { duty: view.obligation.title[to.language], due }) };
     },
   },
 };

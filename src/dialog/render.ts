@@ -2,6 +2,7 @@ import type { Reply } from '../domain/message.ts';
 import type { Notice, OutboxRow } from '../domain/notice.ts';
 import type { Person } from '../domain/person.ts';
 import type { Core, Text } from '../ports.ts';
+import { factsOf } from './facts.ts';
 import type { DialogPart } from './turn.ts';
 import { createTurns } from './turns.ts';
 
@@ -14,6 +15,9 @@ export function createRender(core: Core, text: Text, parts: readonly DialogPart[
   return async (notice, _row, person, again) => {
     if (notice.kind === 'answer') return notice.reply;
     if (!person) return null;
-    return turns.render(notice, { core, text, person, language: person.language, again, say: (key, params) => text.say(person.language, key, params) });
+    const to = { core, text, person, language: person.language, again, say: (key: string, params?: Record<string, unknown>) => text.say(person.language, key, params) };
+    const reply = await turns.render(notice, to);
+    // Whatever goes out may have to go as a template: without facts of its own it names at least the person.
+    return reply && { facts: factsOf(to), ...reply };
   };
 }

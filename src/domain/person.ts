@@ -65,11 +65,16 @@ export function currentAddress(person: Pick<Person, 'addresses'>): Address | nul
   return active.reduce<Address | null>((latest, address) => (latest && latest.lastAt >= address.lastAt ? latest : address), null);
 }
 
+/** The same with the reason that staff can do something about: the person's channel no longer takes messages until they write again. */
+export type UnitReach = Reach | 'window-closed';
+
 /**
- * The reach of a unit by its chairs' addresses.
- * @example reachOf([]) → 'never-paired'
+ * The reach of a unit by its chairs' addresses; `isOpen` says whether an address that is not gone may be written to.
+ * @example reachOf([], () => true) → 'never-paired'
  */
-export function reachOf(chairs: readonly Pick<Person, 'addresses'>[]): Reach {
+export function reachOf(chairs: readonly Pick<Person, 'addresses'>[], isOpen: (address: Address) => boolean): UnitReach {
   if (chairs.length === 0) return 'never-paired';
-  return chairs.some((chair) => currentAddress(chair)) ? 'reachable' : 'unreachable';
+  const active = chairs.flatMap((chair) => chair.addresses.filter((address) => address.state === 'active'));
+  if (active.length === 0) return 'unreachable';
+  return active.some(isOpen) ? 'reachable' : 'window-closed';
 }

@@ -1,9 +1,10 @@
 import { requireAccess, type Viewer } from '../domain/access.ts';
 import type { Assignment } from '../domain/assignment.ts';
-import { currentAddress, reachOf, unitsOf, type Person } from '../domain/person.ts';
+import { currentAddress, unitsOf, type Person } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Core, Page } from '../ports.ts';
 import { notify, type NoticeRequest } from './notify.ts';
+import { reachOfChairs } from './routing.ts';
 import { readOverdueUnit, type OverdueQuery } from './overdue.ts';
 
 const batchSize = 500;
@@ -58,5 +59,5 @@ async function nudgeBatch(core: Core, assignments: readonly Assignment[]): Promi
     key: `nudge/${assignment.id}/${day}/${person.id}`, notice: { kind: 'nudge', assignment: assignment.id }, person, about: assignment.id,
   })));
   const queued = await notify(core, requests);
-  return { queued, already: requests.length - queued, unreached: assignments.filter((assignment) => reachOf(chairsOf(assignment)) !== 'reachable').length };
+  return { queued, already: requests.length - queued, unreached: assignments.filter((assignment) => reachOfChairs(core, chairsOf(assignment), core.clock()) !== 'reachable').length };
 }

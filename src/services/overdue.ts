@@ -2,10 +2,11 @@ import { can, requireAccess, visibleRoots, type Viewer } from '../domain/access.
 import { isOverdue, overdueFrom, type Assignment } from '../domain/assignment.ts';
 import { daysBetween } from '../domain/calendar.ts';
 import type { Due } from '../domain/deadline.ts';
-import { reachOf, unitsOf, type Reach } from '../domain/person.ts';
+import { unitsOf, type UnitReach } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Unit } from '../domain/unit.ts';
 import type { Core, Page, PageRequest } from '../ports.ts';
+import { reachOfChairs } from './routing.ts';
 
 /** Counts on a screen stop here ("hơn 500"): a first page costs the same over 1,200 and over 120,000 units. */
 export const overdueCountLimit = 500;
@@ -25,7 +26,7 @@ export interface OverdueRow {
   since: Due;
   /** Calendar days since the last valid day. */
   daysLate: number;
-  reach: Reach;
+  reach: UnitReach;
   /** Reminders that were really sent. */
   reminders: number;
 }
@@ -129,7 +130,7 @@ export async function* streamOverdue(core: Core, viewer: Viewer | null, query: {
 export function overdueJson(row: OverdueRow): Record<string, string | number> {
   return {
     unit: row.unit.code, unitName: row.unit.name, obligation: row.assignment.obligation, deadline: row.since.deadline.toISOString(),
-    state: row.assignment.state, daysLate: row.daysLate, reach: row.reach, reminders: row.reminders,
+    state: row.assignment.state, daysLate: row.daysLate, reach: row.reach === 'window-closed' ? 'unreachable' : row.reach, reminders: row.reminders,
   };
 }
 
@@ -147,7 +148,7 @@ export async function describeOverdue(core: Core, assignments: readonly Assignme
     const since = overdueFrom(assignment);
     const unit = unitByCode.get(assignment.unit);
     if (!since || !unit) return [];
-    const reach = reachOf(chairs.filter((chair) => unitsOf(chair, 'chair').includes(unit.code)));
+    const reach = reachOfChairs(core, chairs.filter((chair) => unitsOf(chair, 'chair').includes(unit.code)), now);
     return [{ assignment, unit, since, daysLate: daysBetween(since.lastDay, today), reach, reminders: reminders.get(assignment.id) ?? 0 }];
   });
 }

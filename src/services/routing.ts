@@ -1,5 +1,6 @@
 import type { Attempt, OutboxRow } from '../domain/notice.ts';
-import type { Address, ChannelName, Person } from '../domain/person.ts';
+import { reachOf, type Address, type ChannelName, type Person, type UnitReach } from '../domain/person.ts';
+import { outsideQuietHours } from '../domain/reminder.ts';
 import type { Core } from '../ports.ts';
 
 /** Where a row goes at this moment, or why it can go nowhere. */
@@ -34,4 +35,13 @@ export function chooseRoute(core: Pick<Core, 'channels'>, row: OutboxRow, person
   open.sort((a, b) => Number(b.free) - Number(a.free) || b.address.lastAt.getTime() - a.address.lastAt.getTime());
   const best = open[0]?.address;
   return best ? { channel: best.channel, chat: best.id } : { nowhere: `window closed: ${closed}` };
+}
+
+/**
+ * Whether a reminder would reach these chairs of a unit now (in the morning, during the quiet hours). A channel that is not switched on in this process
+ * (a command of the operator's) is taken for open: nothing is known of it.
+ */
+export function reachOfChairs(core: Pick<Core, 'channels' | 'calendar'>, chairs: readonly Pick<Person, 'addresses'>[], now: Date): UnitReach {
+  const at = outsideQuietHours(now, core.calendar);
+  return reachOf(chairs, (address) => (core.channels.get(address.channel)?.reach(address, at, 'reminder').kind ?? 'free') !== 'closed');
 }

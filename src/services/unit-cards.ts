@@ -1,12 +1,13 @@
 import { can, requireAccess, visibleRoots, type Viewer } from '../domain/access.ts';
 import { isOverdue, type Assignment } from '../domain/assignment.ts';
 import type { OutboxRow } from '../domain/notice.ts';
-import { reachOf, type Person, type Reach } from '../domain/person.ts';
+import type { Person, UnitReach } from '../domain/person.ts';
 import type { Plan } from '../domain/plan.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { foldText } from '../domain/spelling.ts';
 import type { Unit } from '../domain/unit.ts';
 import type { Core, Page, PageRequest } from '../ports.ts';
+import { reachOfChairs } from './routing.ts';
 
 /** What is shown of a unit. */
 export interface UnitCard {
@@ -14,7 +15,7 @@ export interface UnitCard {
   parent: Unit | null;
   /** The chairs, with their names: the office and those above may know whom to call. */
   chairs: Person[];
-  reach: Reach;
+  reach: UnitReach;
   /** Members who joined here, of the number the unit reported. */
   joined: number;
   handedIn: number;
@@ -68,7 +69,7 @@ export async function readUnitCard(core: Core, viewer: Viewer, plan: Plan, code:
   const overdue = assignments.filter((assignment) => isOverdue(assignment, now)).length;
   const owing = assignments.filter((assignment) => assignment.state === 'open' || assignment.state === 'returned').length;
   return {
-    unit, parent, chairs, reach: reachOf(chairs), joined, overdue, owed: owing - overdue,
+    unit, parent, chairs, reach: reachOfChairs(core, chairs, now), joined, overdue, owed: owing - overdue,
     handedIn: assignments.filter((assignment) => assignment.state === 'submitted' || assignment.state === 'accepted').length,
     waived: assignments.filter((assignment) => assignment.state === 'waived').length,
   };
@@ -87,7 +88,7 @@ export async function listDuties(core: Core, viewer: Viewer, plan: Plan, code: s
 export interface Evidence {
   assignment: Assignment;
   unit: Unit;
-  reach: Reach;
+  reach: UnitReach;
   rows: Page<OutboxRow>;
   /** Names of the people the rows are for, by id; somebody who had their data deleted is missing. */
   names: Map<string, string>;
@@ -101,7 +102,7 @@ export async function readEvidence(core: Core, viewer: Viewer, id: string, page:
   requireAccess(viewer, 'unit.read', unit);
   const [rows, chairs] = await Promise.all([core.store.outbox.evidence(assignment.id, page), core.store.people.chairsOf([unit.code])]);
   const people = await core.store.people.many([...new Set(rows.items.flatMap((row) => row.person ?? []))]);
-  return { assignment, unit, reach: reachOf(chairs), rows, names: new Map(people.map((person) => [person.id, person.name])) };
+  return { assignment, unit, reach: reachOfChairs(core, chairs, core.clock()), rows, names: new Map(people.map((person) => [person.id, person.name])) };
 }
 
 /** An assignment with its unit at the moment a notice about it is delivered; null when either is gone. For notices only: the reader was chosen when it was made. */

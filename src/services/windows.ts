@@ -1,3 +1,4 @@
+import { addDays } from '../domain/calendar.ts';
 import { currentAddress, type Person } from '../domain/person.ts';
 import { outsideQuietHours } from '../domain/reminder.ts';
 import type { Core } from '../ports.ts';
@@ -34,7 +35,9 @@ function closesWithinADay(core: Core, person: Person, now: Date): Date | null {
   if (!address || channel?.windowMs === undefined) return null;
   const closesAt = new Date(address.lastAt.getTime() + channel.windowMs);
   if (closesAt <= now || closesAt.getTime() - now.getTime() > dayMs) return null;
-  const after = new Date(closesAt.getTime() + 1);
+  // Reminders come in the morning; a template does not go at night.
+  const next = core.calendar.instantOf(core.calendar.dayOf(closesAt), askTime);
+  const after = next > closesAt ? next : core.calendar.instantOf(addDays(core.calendar.dayOf(closesAt), 1), askTime);
   const reachable = person.addresses.some((other) => other.state === 'active' && (core.channels.get(other.channel)?.reach(other, after, 'reminder').kind ?? 'closed') !== 'closed');
   return reachable ? null : closesAt;
 }

@@ -169,7 +169,7 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
     const way = outgoing.to ? reach(outgoing.to, clock(), outgoing.notice?.kind) : ({ kind: 'free' } as const);
     if (way.kind === 'closed') return { kind: 'refused', reason: `window closed: ${way.reason}` };
     if (way.kind === 'template') return sendTemplate(chat, outgoing);
-    const parts = await makeUp(chat, outgoing, buttonsRefused ? 0 : zaloOaCapabilities.buttons);
+    const parts = await makeUp(chat, outgoing, channel.capabilities.buttons);
     const cost = way.kind === 'free' ? 0 : way.cost * parts.length;
     if (!(await budget.take('message', cost))) return limitReached();
     const sent = await sendParts(chat, parts);
@@ -259,9 +259,12 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
     return { ok: true, detail: wrongSignatures === 0 ? 'webhook' : `webhook; ${wrongSignatures} events with a wrong signature, see dondoc zalo status` };
   }
 
-  return {
+  const channel: ZaloOaChannel = {
     name: 'zalo-oa',
-    capabilities: zaloOaCapabilities,
+    /** Without buttons once they were refused: typed numbers then stand for choices, everywhere. */
+    get capabilities() {
+      return buttonsRefused ? { ...zaloOaCapabilities, buttons: 0 } : zaloOaCapabilities;
+    },
     // Where nothing may be spent only the free part of the window is open.
     windowMs: budget.limit >= paidMessageCost ? openWindowMs : freeWindowMs,
     // 4,000 requests a minute over all; some room is left for uploads and token checks.
@@ -311,6 +314,7 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
       };
     },
   };
+  return channel;
 }
 
 /** How a part was sent; of a person who cannot receive also whether only the window is closed. */
