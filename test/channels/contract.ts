@@ -30,8 +30,8 @@ export interface ChannelLab {
   press: ((label: string) => Promise<void>) | null;
   /** What the person sees, oldest first. */
   seen(): Seen[];
-  /** Makes the next sending end so at the service. */
-  breakNext(how: 'gone' | 'refused' | 'retry' | 'unknown'): void;
+  /** Makes the next sending end so at the service; false where that cannot happen there. */
+  breakNext(how: 'gone' | 'refused' | 'retry' | 'unknown'): boolean | void;
   /** Everything the adapter logged, as text. */
   logged(): string;
   /** Must never be in the log. */
@@ -172,7 +172,7 @@ export function testChannel(name: string, build: () => Promise<ChannelLab>): voi
     });
 
     test.each(['gone', 'refused', 'retry', 'unknown'] as const)('a sending that ends as "%s" is told so, and only so', async (how) => {
-      lab.breakNext(how);
+      if (lab.breakNext(how) === false) return;
       expect(await lab.channel.send(lab.chat, plain('lần một'))).toMatchObject({ kind: how });
       // A person who blocked us stays gone; everything else was about that one sending.
       expect((await lab.channel.send(lab.chat, plain('lần hai'))).kind).toBe(how === 'gone' ? 'gone' : 'ok');

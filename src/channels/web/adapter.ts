@@ -33,7 +33,8 @@ export interface WebChannelOptions {
   linkFor(chat: string, document: { fileId: string; name: string }): Promise<string>;
 }
 
-const capabilities: Capabilities = { buttons: 12, plainToo: true, textLimit: 4096, filesIn: true, edits: true, sendsFile: () => true };
+/** A page shows whatever there is: the limits are only there to be finite. */
+const capabilities: Capabilities = { buttons: 100, plainToo: true, textLimit: 100_000, filesIn: true, edits: true, sendsFile: () => true };
 /** The view a channel without buttons and files would give. */
 const plainCapabilities = { buttons: 0, textLimit: 1900, sendsFile: () => false };
 const historyLength = 200;
