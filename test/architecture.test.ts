@@ -13,7 +13,7 @@ const rooms: Record<string, { rooms: string[]; libraries: string[] }> = {
   'store': { rooms: ['domain', 'ports.ts', 'store'], libraries: ['zod', 'mongoose'] },
   'channels': { rooms: ['domain', 'ports.ts', 'channels'], libraries: ['zod', 'telegraf'] },
   'http': { rooms: ['domain', 'ports.ts', 'http'], libraries: ['zod', 'fastify', '@fastify/multipart', '@fastify/static', '@fastify/rate-limit', 'prom-client'] },
-  'embedded': { rooms: ['embedded'], libraries: ['lmdb', 'bson'] },
+  'embedded': { rooms: ['embedded'], libraries: ['lmdb'] },
   'files': { rooms: ['domain', 'ports.ts', 'files'], libraries: ['zod', 'yaml', 'exceljs', 'file-type'] },
   'pictures.ts': { rooms: ['domain', 'ports.ts'], libraries: ['qrcode', 'echarts', '@resvg/resvg-js'] },
   'text.ts': { rooms: ['domain', 'ports.ts'], libraries: ['i18next'] },
