@@ -32,6 +32,12 @@ const benches: Record<string, (run: BenchRun) => Promise<void>> = {
     const { benchTick } = await import('../bench/tick.ts');
     await benchTick({ units: Math.max(50, Math.round(100_000 * scale)), calendar: desk.calendar, server: desk.config.mongodbUri, print });
   },
+  async inbound({ desk, scale, print }) {
+    const { benchInbound } = await import('../bench/inbound.ts');
+    const { plan } = readPlanFile(await readFile(planFile), desk.levels);
+    if (!plan) throw new Error(`${planFile} has mistakes`);
+    await benchInbound({ confirmations: Math.max(100, Math.round(10_000 * scale)), plan, print });
+  },
   async delivery({ scale, only, print }) {
     const { benchDelivery } = await import('../bench/delivery.ts');
     await benchDelivery({ scale, only, alone: false }, print);
