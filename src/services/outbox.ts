@@ -79,8 +79,10 @@ export function createSender(options: SenderOptions): Sender {
   const wordsFailed = new WeakMap<OutboxRow, number>();
   const refusedLately = new Map<string, number>();
   let bucket = fullBucket(budget, timing.monotonic());
-  /** When the latest messages left, oldest first. */
+  /** When the latest rows had their turn, and when the latest messages left; oldest first. */
   const lately: number[] = [];
+  const left: number[] = [];
+  let gate: Promise<void> = Promise.resolve();
   let running = false;
   let stopped = false;
   let latencyMs = 200;
@@ -250,6 +252,7 @@ export function createSender(options: SenderOptions): Sender {
     const { row, chat } = held;
     const round = circuit.round();
     storeCircuit.worked();
+    await passGate();
     // No wait stands between this look and the call: a process that slept past its lease stops here.
     if (!lease.mine()) {
       await settleSurely(untouched(row));
@@ -281,6 +284,20 @@ export function createSender(options: SenderOptions): Sender {
     refusedLately.set(chat, now);
     for (const [other, at] of refusedLately) if (now - at > 1000) refusedLately.delete(other);
     return refusedLately.size >= chatsThatMeanAll;
+  }
+
+  /**
+   * The last pace before the call. A row's turn comes at an even pace, but the store may hold up several and let them go together: here no
+   * second sees more than the budget, whatever happened on the way.
+   */
+  function passGate(): Promise<void> {
+    gate = gate.then(async () => {
+      const wait = waitForSecond(left, budget.inSecond, timing.monotonic());
+      if (wait > 0) await new Promise<void>((resolve) => timing.after(wait, resolve));
+      left.push(timing.monotonic());
+      if (left.length > budget.inSecond) left.shift();
+    });
+    return gate;
   }
 
   /** The call itself. One that throws or never comes back may have arrived; an `ok` that comes after all is still written down. */
