@@ -1,3 +1,4 @@
+import type { Query } from './plan.ts';
 import { wholeArgument } from './accumulator.ts';
 import type { Catalog, Collection } from './catalog.ts';
 import { decodeDoc, encodeDoc } from './codec.ts';
@@ -15,7 +16,7 @@ import { splitPath } from './path.ts';
 import { compileAddFields, compileProjection } from './projection.ts';
 import type { Project } from './projection.ts';
 import { openQuery } from './query.ts';
-import type { Query, Running } from './query.ts';
+import type { Running } from './query.ts';
 import { docOfRow } from './scan.ts';
 import { createSorter, parseSort, sortKeyOf } from './sort.ts';
 import type { SortKey } from './sort.ts';

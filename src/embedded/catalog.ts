@@ -35,6 +35,7 @@ export interface Catalog {
   /** Only inside a write; the documents and entries have to be removed by the caller (`dropped` ranges). */
   drop(collection: Collection): void;
   rename(collection: Collection, database: string, name: string): void;
+  /** The index is `building` until the caller, after its commit, says otherwise. */
   addIndex(collection: Collection, spec: Doc): Index;
   dropIndex(collection: Collection, index: Index): void;
   /** Writes what an index learnt (multikey, kinds) or a changed option. */
@@ -109,6 +110,7 @@ export function openCatalog(storage: Storage): Catalog {
     },
     addIndex: (collection, spec) => {
       const index = indexFromSpec(takeId(), spec, false);
+      index.building = true;
       collection.indexes.push(index);
       save(collection);
       return index;

@@ -6,8 +6,7 @@ import { afterPrefix, KeyReader } from './key.ts';
 import { isNumeric, toFloat } from './number.ts';
 import { createPacer } from './pace.ts';
 import { setPlain, splitPath } from './path.ts';
-import type { Plan } from './plan.ts';
-import type { Query } from './query.ts';
+import type { Plan, Query } from './plan.ts';
 import type { Examined } from './scan.ts';
 import type { Range, Storage } from './storage.ts';
 import type { Doc, Value } from './value.ts';
@@ -77,22 +76,13 @@ export function coveredDepth(index: Index, paths: readonly string[]): Depth | un
 }
 
 /** The distinct combinations of the leading fields within a range. */
-export function* readRuns(storage: Storage, index: Index, range: Range, { depth, wanted }: Depth): Generator<Run> {
+export function* readRuns(storage: Storage, index: Index, range: Range, depth: Depth): Generator<Run> {
   let from = range.start;
   for (;;) {
     const [key] = storage.readKeys({ start: from, end: range.end }, 1, false, undefined);
     if (!key) return;
     const reader = new KeyReader(key, 4);
-    const values = new Map<string, Value>();
-    for (let i = 0; i < depth; i++) {
-      const field = index.fields[i] as IndexField;
-      if (!wanted.has(i)) {
-        reader.skip(field.descending);
-        continue;
-      }
-      const value = typed(index, i, reader.field(field.descending));
-      if (value !== undefined) values.set(field.path, value);
-    }
+    const values = valuesAt(index, reader, depth);
     const behind = afterPrefix(key.subarray(0, reader.at)) ?? range.end;
     const end = Buffer.compare(behind, range.end) < 0 ? behind : range.end;
     const count = storage.count({ start: key, end });
@@ -100,6 +90,39 @@ export function* readRuns(storage: Storage, index: Index, range: Range, { depth,
     from = end;
     if (Buffer.compare(from, range.end) >= 0) return;
   }
+}
+
+/**
+ * Makes documents of an index's entries, holding these fields alone (`_id` first), so that the stored ones need not be fetched.
+ * Nothing when the plan or the index cannot promise the exact values.
+ */
+export function coveredDocs(plan: Plan, paths: readonly string[]): ((key: Buffer) => Doc) | undefined {
+  const part = plan.parts[0];
+  if (!part || plan.scan || plan.parts.length !== 1 || part.rest || !plan.sorted || paths.some((path) => path.includes('.'))) return undefined;
+  const depth = coveredDepth(part.index, paths);
+  if (depth === undefined) return undefined;
+  return (key) => {
+    const values = valuesAt(part.index, new KeyReader(key, 4), depth);
+    const doc: Doc = new Map();
+    if (values.has('_id')) doc.set('_id', values.get('_id') as Value);
+    for (const [path, value] of values) doc.set(path, value);
+    return doc;
+  };
+}
+
+/** The wanted values of one entry, missing ones left out; the reader stands behind them afterwards. */
+function valuesAt(index: Index, reader: KeyReader, { depth, wanted }: Depth): Map<string, Value> {
+  const values = new Map<string, Value>();
+  for (let i = 0; i < depth; i++) {
+    const field = index.fields[i] as IndexField;
+    if (!wanted.has(i)) {
+      reader.skip(field.descending);
+      continue;
+    }
+    const value = typed(index, i, reader.field(field.descending));
+    if (value !== undefined) values.set(field.path, value);
+  }
+  return values;
 }
 
 /** One kind of number at most, and not both null and missing: then the key tells the stored value. */

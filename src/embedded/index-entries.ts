@@ -21,6 +21,8 @@ export interface Index {
   unique: boolean;
   sparse: boolean;
   clustered: boolean;
+  /** Kept up by writers already, but not to be read before the commit that filled it: readers still see the file as it was. */
+  building: boolean;
   partial: { doc: Doc; filter: Filter } | undefined;
   expireAfterSeconds: number | undefined;
   /** Per field: an array was seen there once. Never goes back to false. */

@@ -27,6 +27,7 @@ export function indexFromSpec(id: number, spec: Doc, clustered: boolean): Index 
     unique: clustered || spec.get('unique') === true,
     sparse: spec.get('sparse') === true,
     clustered,
+    building: false,
     partial: isDoc(partial) ? { doc: partial, filter: parseFilter(partial) } : undefined,
     expireAfterSeconds: isNumeric(expire) ? toFloat(expire) : undefined,
     multikey: fields.map(() => false),

@@ -1,5 +1,4 @@
-import type { Plan } from './plan.ts';
-import type { Query } from './query.ts';
+import type { Plan, Query } from './plan.ts';
 import type { Storage } from './storage.ts';
 
 /** The number of matching documents from the keys alone, no further than the query's `limit` (see `countsByKeys`). */

@@ -13,6 +13,16 @@ import type { Range, Storage } from './storage.ts';
 import type { Doc, Value } from './value.ts';
 import { sameDoc } from './sort.ts';
 
+/** A query as `find`, `update`, `delete` and the head of a pipeline share it. */
+export interface Query {
+  filter: Filter;
+  sort: SortKey[];
+  skip: number;
+  /** 0: all. */
+  limit: number;
+  hint: Value | undefined;
+}
+
 /** One index and the ranges of it that are read. */
 export interface IndexPlan {
   index: Index;
@@ -60,14 +70,14 @@ export function makePlan(storage: Storage, collection: Collection, filter: Filte
       const part = whole.parts[0] as IndexPlan;
       return natural > 0 ? whole : { ...whole, parts: [{ ...part, reverse: true, sorted: false }], sorted: false };
     }
-    const index = collection.indexes.find((each) => (typeof hint === 'string' ? each.name === hint : hint instanceof Map && sameDoc(each.spec.get('key') as Doc, hint)));
+    const index = collection.indexes.find((each) => !each.building && (typeof hint === 'string' ? each.name === hint : hint instanceof Map && sameDoc(each.spec.get('key') as Doc, hint)));
     if (!index) throw badValue('error processing query: planner returned error: hint provided does not correspond to an existing index');
     const part = planIndex(index, filter, sort) ?? readWhole(index, filter, sort);
     return { parts: [part], scan: false, sorted: part.sorted };
   }
   const candidates: IndexPlan[] = [];
   for (const index of collection.indexes) {
-    if (index.spec.get('hidden') === true) continue;
+    if (index.building || index.spec.get('hidden') === true) continue;
     const part = planIndex(index, filter, sort);
     if (part) candidates.push(part);
   }
@@ -311,7 +321,7 @@ function choose(storage: Storage, candidates: IndexPlan[], sort: SortKey[], limi
   let best: IndexPlan | undefined;
   let bestCost = Infinity;
   for (const part of candidates) {
-    const cost = costOf(storage, part, sort, limit);
+    const cost = costOf(storage, part, sort, limit, bestCost);
     const better = cost < bestCost || (cost === bestCost && best !== undefined && taste(part) > taste(best));
     if (better) {
       best = part;
@@ -325,17 +335,17 @@ function taste(part: IndexPlan): number {
   return part.equalities * 10 + (part.ranged ? 5 : 0) + (part.sorted ? 3 : 0) + (part.rest ? 0 : 2) - part.index.fields.length * 0.1;
 }
 
-/** Entries to be read, counted in the index itself as far as a reader might go; sorting afterwards costs as much again. */
-function costOf(storage: Storage, part: IndexPlan, sort: SortKey[], limit: number): number {
+/** Entries to be read, counted in the index itself as far as a reader might go or the best way so far costs; sorting afterwards costs as much again. */
+function costOf(storage: Storage, part: IndexPlan, sort: SortKey[], limit: number, bestCost: number): number {
+  const inOrder = sort.length === 0 || part.sorted;
+  const stopsEarly = inOrder && limit > 0 && !part.rest;
+  const most = Math.min(COUNTED, bestCost + 1, stopsEarly ? limit : Infinity);
   let entries = 0;
   for (const range of part.ranges) {
-    entries += storage.count(range, COUNTED - entries);
-    if (entries >= COUNTED) break;
+    entries += storage.count(range, most - entries);
+    if (entries >= most) break;
   }
-  const inOrder = sort.length === 0 || part.sorted;
-  if (inOrder && limit > 0 && !part.rest) return Math.min(entries, limit);
-  if (!inOrder) return entries * 2 + 1;
-  return entries;
+  return inOrder ? entries : entries * 2 + 1;
 }
 
 function numberPrefix(id: number): Buffer {

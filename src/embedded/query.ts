@@ -1,26 +1,14 @@
 import type { Collection } from './catalog.ts';
 import { encodeDoc } from './codec.ts';
-import type { Filter } from './filter.ts';
+import { coveredDocs } from './covered.ts';
 import { createPacer } from './pace.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, Query } from './plan.ts';
 import { makePlan } from './plan.ts';
 import type { Project } from './projection.ts';
 import type { Examined, Row, Scan } from './scan.ts';
 import { docOfRow, openScan } from './scan.ts';
-import type { SortKey } from './sort.ts';
 import { createSorter, sortKeyOf } from './sort.ts';
 import type { Storage } from './storage.ts';
-import type { Value } from './value.ts';
-
-/** A query as `find`, `update`, `delete` and the head of a pipeline share it. */
-export interface Query {
-  filter: Filter;
-  sort: SortKey[];
-  skip: number;
-  /** 0: all. */
-  limit: number;
-  hint: Value | undefined;
-}
 
 /** A query under way. */
 export interface Running {
@@ -32,11 +20,14 @@ export interface Running {
 
 const GROUP = 64;
 
-/** Plans a query and makes it ready to be read. A collection that does not exist has no documents. */
-export function openQuery(storage: Storage, collection: Collection, query: Query): Running {
+/**
+ * Plans a query and makes it ready to be read. A collection that does not exist has no documents. `paths`: the only fields of the rows that
+ * will be looked at; where an index holds them all, its entries answer and no document is fetched.
+ */
+export function openQuery(storage: Storage, collection: Collection, query: Query, paths?: readonly string[]): Running {
   const reach = query.limit === 0 ? 0 : query.limit + query.skip;
   const plan = makePlan(storage, collection, query.filter, query.sort, query.hint, reach);
-  const scan = openScan(storage, collection, plan);
+  const scan = openScan(storage, collection, plan, paths && coveredDocs(plan, paths));
   const rows = plan.sorted ? () => readInOrder(scan, query) : () => readSorted(scan, query);
   return { plan, examined: scan.examined, rows };
 }

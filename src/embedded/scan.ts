@@ -39,10 +39,10 @@ export function docOfRow(row: Row): Doc {
   return row.doc;
 }
 
-/** Opens a scan over a plan. */
-export function openScan(storage: Storage, collection: Collection, plan: Plan): Scan {
+/** Opens a scan over a plan; `covered` makes the documents of the entries themselves (their bytes are then empty). */
+export function openScan(storage: Storage, collection: Collection, plan: Plan, covered?: (key: Buffer) => Doc): Scan {
   const examined: Examined = { keys: 0, docs: 0 };
-  const parts = plan.parts.map((part) => openPart(storage, collection, part, examined, plan.scan));
+  const parts = plan.parts.map((part) => openPart(storage, collection, part, examined, plan.scan, covered));
   // A document may have several entries in an index over arrays, and satisfy several branches of an $or.
   const repeats = plan.parts.length > 1 || plan.parts.some((part) => !part.distinct);
   const seen = new Set<string>();
@@ -96,7 +96,7 @@ export function idBytesOf(index: Index, entry: Entry): Buffer {
   return entry.key.subarray(reader.at);
 }
 
-function openPart(storage: Storage, collection: Collection, part: IndexPlan, examined: Examined, whole: boolean): () => Row | undefined {
+function openPart(storage: Storage, collection: Collection, part: IndexPlan, examined: Examined, whole: boolean, covered?: (key: Buffer) => Doc): () => Row | undefined {
   const matcher: Matcher | undefined = part.rest && compileFilter(part.rest);
   const entries = part.mergeAt ? openMerged(storage, part) : openInOrder(storage, part);
   const prefix = Buffer.alloc(4);
@@ -107,6 +107,7 @@ function openPart(storage: Storage, collection: Collection, part: IndexPlan, exa
       if (entry === undefined) return undefined;
       if (!whole) examined.keys++;
       const idBytes = idBytesOf(part.index, entry);
+      if (covered) return { bytes: NO_BYTES, idBytes, doc: covered(entry.key) };
       const sealed = part.index.clustered ? entry.value : storage.get(Buffer.concat([prefix, idBytes]));
       // Gone since the entry was read: another client deleted it.
       if (sealed === undefined) continue;
@@ -118,7 +119,10 @@ function openPart(storage: Storage, collection: Collection, part: IndexPlan, exa
   };
 }
 
+const NO_BYTES = Buffer.alloc(0);
+
 function openInOrder(storage: Storage, part: IndexPlan): () => Entry | undefined {
+  if (part.index.clustered && part.equalities > 0) return openPoints(storage, part);
   const ranges = part.reverse ? part.ranges.toReversed() : part.ranges;
   let at = 0;
   let current: (() => Entry | undefined) | undefined;
@@ -133,6 +137,19 @@ function openInOrder(storage: Storage, part: IndexPlan): () => Entry | undefined
       if (entry) return entry;
       current = undefined;
     }
+  };
+}
+
+/** Documents by their `_id`: each range is one key, got without a cursor. */
+function openPoints(storage: Storage, part: IndexPlan): () => Entry | undefined {
+  const ranges = part.reverse ? part.ranges.toReversed() : part.ranges;
+  let at = 0;
+  return () => {
+    for (let range = ranges[at++]; range; range = ranges[at++]) {
+      const value = storage.get(range.start);
+      if (value) return { key: range.start, value };
+    }
+    return undefined;
   };
 }
 

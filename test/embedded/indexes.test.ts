@@ -94,6 +94,19 @@ describe('making and dropping', () => {
     expect(await drop({ a: 1 })).toMatchObject({ nIndexesWas: 2 });
   });
 
+  test('a query beside the making of an index finds all documents, before and after', async () => {
+    const collection = fresh();
+    await insert(collection, ...Array.from({ length: 2000 }, (_none, _id) => ({ _id, a: _id % 4 })));
+    for (let round = 0; round < 8; round++) {
+      let making = true;
+      const made = collection.createIndex({ a: 1 }).finally(() => (making = false));
+      while (making) expect(await collection.countDocuments({ a: 1 })).toBe(500);
+      await made;
+      expect(await collection.countDocuments({ a: 1 })).toBe(500);
+      await collection.dropIndex('a_1');
+    }
+  });
+
   test('two arrays side by side and keys that are too long are refused, the document with them', async () => {
     const collection = fresh();
     await collection.createIndex({ a: 1, b: 1 });

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { serialize } from 'bson';
+import { decodeDoc } from '../../src/embedded/codec.ts';
+import { parseSort, sortKeyOf } from '../../src/embedded/sort.ts';
 import type { Client } from './client.ts';
 import { errorOf, openClient } from './client.ts';
 
@@ -73,7 +76,7 @@ describe('with and without indexes', () => {
   );
   const simple = fc.dictionary(fc.constantFrom('a', 'b', 'a.c', 'b.c'), operator, { maxKeys: 3, noNullPrototype: true });
   const filter = fc.oneof(simple, fc.tuple(simple, simple).map((both) => ({ $or: both })), fc.tuple(simple, simple).map((both) => ({ $and: both })));
-  const sort = fc.constantFrom<Fields>({}, { a: 1 }, { a: -1 }, { b: 1, a: 1 }, { a: 1, b: -1 }, { 'a.c': 1 }, { a: -1, b: 1 });
+  const sort = fc.constantFrom<Fields>({}, { a: 1 }, { a: -1 }, { b: 1, a: 1 }, { a: 1, b: -1 }, { 'a.c': 1 }, { a: -1, b: 1 }, { b: 1 }, { b: -1 }, { b: -1, a: -1 });
 
   test('every query finds the same documents in an equal order', async () => {
     await fc.assert(
@@ -99,7 +102,19 @@ describe('with and without indexes', () => {
           }
           const ids = (all: Fields[]): number[] => all.map((doc) => doc._id as number).toSorted((x, y) => x - y);
           expect({ query, order, ids: ids(two) }).toEqual({ query, order, ids: ids(one) });
+          const keys = (all: Fields[]): string[] => all.map((doc) => sortKeyOf(parseSort(new Map(Object.entries(order as Record<string, number>))), decodeDoc(Buffer.from(serialize(doc)))).toString('hex'));
+          if (Object.keys(order).length > 0) {
+            expect({ query, order, keys: keys(two) }).toEqual({ query, order, keys: keys(one) });
+            // A page from the middle is the same page, as far as the order tells documents apart.
+            const page = (await indexed.find(query as never).sort(order as never).skip(1).limit(3).toArray()) as Fields[];
+            expect({ query, order, page: keys(page) }).toEqual({ query, order, page: keys(one).slice(1, 4) });
+          }
           expect(await indexed.countDocuments(query as never)).toBe(one.length);
+          // Fields that an index holds may be answered from its keys: with their types, and missing ones left out.
+          for (const projection of [{ a: 1, _id: 0 }, { b: 1, _id: 0 }, { a: 1, b: 1, _id: 0 }]) {
+            const told = await Promise.all([plain, indexed].map(async (collection) => (await collection.find(query as never).project(projection).toArray()).map((doc) => JSON.stringify([doc.a, doc.b, 'a' in doc, 'b' in doc])).toSorted()));
+            expect({ query, projection, told: told[1] }).toEqual({ query, projection, told: told[0] });
+          }
         }
         await plain.drop();
         await indexed.drop();

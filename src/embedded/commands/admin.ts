@@ -149,13 +149,18 @@ async function createIndexes(engine: Engine, { database, body }: Request): Promi
   const given = body.get('indexes');
   if (!Array.isArray(given) || given.length === 0) throw new CommandFailure(2, 'Must specify at least one index to create');
   const specs = given.map(normalizeSpec);
-  return engine.storage.writeAlone(() => {
+  const made: Index[] = [];
+  const reply = await engine.storage.writeAlone(() => {
     const existed = engine.catalog.find(database, name);
     const collection = existed ?? ensureCollection(engine, database, name);
     const before = collection.indexes.length;
     const missing = specs.filter((spec) => !alreadyThere(collection, spec));
     if (before + missing.length > 64) throw new CommandFailure(67, `add index fails, too many indexes for ${database}.${name}`);
-    for (const spec of missing) buildIndex(engine, collection, engine.catalog.addIndex(collection, spec));
+    for (const spec of missing) {
+      const index = engine.catalog.addIndex(collection, spec);
+      made.push(index);
+      buildIndex(engine, collection, index);
+    }
     return docOf({
       numIndexesBefore: before,
       numIndexesAfter: collection.indexes.length,
@@ -163,6 +168,8 @@ async function createIndexes(engine: Engine, { database, body }: Request): Promi
       note: missing.length === 0 ? 'all indexes already exist' : undefined,
     });
   });
+  for (const index of made) index.building = false;
+  return reply;
 }
 
 function alreadyThere(collection: Collection, spec: Doc): boolean {

@@ -9,13 +9,12 @@ import { parseFilter } from '../filter.ts';
 import type { Index } from '../index-entries.ts';
 import { rangeOf } from '../index-entries.ts';
 import { hashKey } from '../key.ts';
-import type { Plan } from '../plan.ts';
+import type { Plan, Query } from '../plan.ts';
 import type { Range } from '../storage.ts';
 import { isNumeric, toWhole } from '../number.ts';
 import { createPacer } from '../pace.ts';
 import { splitPath, visitPath } from '../path.ts';
 import { compileProjection } from '../projection.ts';
-import type { Query } from '../query.ts';
 import { openQuery, projectRows } from '../query.ts';
 import { docOfRow } from '../scan.ts';
 import { naturalOrder, parseSort } from '../sort.ts';
@@ -74,10 +73,23 @@ async function find(engine: Engine, { database, body }: Request): Promise<Doc> {
   const projection = docField(body, 'projection');
   const project = projection.size === 0 ? undefined : compileProjection(projection, { filter: query.filter });
   const collection = engine.catalog.find(database, name);
-  const stream = collection ? projectRows(openQuery(engine.storage, collection, query).rows(), project) : nothing();
+  const stream = collection ? projectRows(openQuery(engine.storage, collection, query, wantedOnly(projection)).rows(), project) : nothing();
   const limit = body.get('limit');
   const single = body.get('singleBatch') === true || (isNumeric(limit) && (toWhole(limit) ?? 0n) < 0n);
   return firstBatch(engine, `${database}.${name}`, stream, countField(body, 'batchSize', FIRST_BATCH), single);
+}
+
+/** The fields a projection lists when it lists nothing else: `{ unit: 1 }` wants `_id` and `unit`. */
+function wantedOnly(projection: Doc): string[] | undefined {
+  const wanted = new Set<string>(['_id']);
+  for (const [path, value] of projection) {
+    const isOne = value === true || (isNumeric(value) && toWhole(value) === 1n);
+    const isNone = value === false || (isNumeric(value) && toWhole(value) === 0n);
+    if (isOne && !path.includes('$')) wanted.add(path);
+    else if (isNone && path === '_id') wanted.delete(path);
+    else return undefined;
+  }
+  return projection.size > 0 && wanted.size > 0 && (wanted.size > 1 || projection.has('_id')) ? [...wanted] : undefined;
 }
 
 async function aggregate(engine: Engine, request: Request): Promise<Doc> {
@@ -185,7 +197,7 @@ function jumpsFor(plan: Plan, collection: Collection, key: string): { index: Ind
   if (own) return { index: part.index, ranges: part.ranges, depth: own };
   if (!plan.scan) return undefined;
   for (const index of collection.indexes) {
-    const depth = index.partial || index.sparse ? undefined : coveredDepth(index, [key]);
+    const depth = index.partial || index.sparse || index.building ? undefined : coveredDepth(index, [key]);
     if (depth?.depth === 1) return { index, ranges: [rangeOf(index.id)], depth };
   }
   return undefined;
@@ -210,7 +222,7 @@ async function explain(engine: Engine, { database, body }: Request): Promise<Doc
     plan = pipeline.running?.plan;
     examined = pipeline.running?.examined ?? examined;
   } else {
-    const running = openQuery(engine.storage, collection, explainedQuery(kind, inner));
+    const running = openQuery(engine.storage, collection, explainedQuery(kind, inner), kind === 'find' ? wantedOnly(docField(inner, 'projection')) : undefined);
     plan = running.plan;
     examined = running.examined;
     if (kind === 'count' && countsByKeys(plan)) {

@@ -1,3 +1,4 @@
+import type { Query } from '../plan.ts';
 import { compileUpdatePipeline } from '../aggregate.ts';
 import type { Collection } from '../catalog.ts';
 import { deleteDoc, insertDoc, makeObjectId, replaceDoc } from '../documents.ts';
@@ -5,7 +6,6 @@ import { badValue, CommandFailure } from '../failure.ts';
 import type { Filter } from '../filter.ts';
 import { compileFilter, parseFilter } from '../filter.ts';
 import { compileProjection } from '../projection.ts';
-import type { Query } from '../query.ts';
 import { findFirst, openQuery } from '../query.ts';
 import type { Row } from '../scan.ts';
 import { docOfRow } from '../scan.ts';
