@@ -229,10 +229,19 @@ export function secretsOf(config: Config): string[] {
  */
 export async function keepSecret(config: Pick<Config, 'secret' | 'dataDir'>): Promise<string> {
   if (config.secret !== null) return config.secret;
-  const file = join(config.dataDir, 'secret');
+  try {
+    return await readOrMakeSecret(config.dataDir);
+  } catch (error) {
+    // A folder of somebody else, a file in its place, a read-only disk: the operator's to put right.
+    throw new BadConfig([`DATA_DIR ${config.dataDir} cannot be used (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`]);
+  }
+}
+
+async function readOrMakeSecret(dataDir: string): Promise<string> {
+  const file = join(dataDir, 'secret');
   const kept = await readIfThere(file);
   if (kept !== null) return kept;
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
   // Written whole under another name and then linked: whoever reads the file reads all of it, and the first one wins.
   const draft = `${file}.${randomBytes(6).toString('hex')}`;
   const handle = await open(draft, 'wx', 0o600);

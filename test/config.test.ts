@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -99,6 +99,16 @@ describe('the secret', () => {
       expect(readdirSync(dataDir)).toEqual(['secret']);
       expect(statSync(join(dataDir, 'secret')).mode & 0o777).toBe(0o600);
       expect(await keepSecret({ secret: 'my own secret', dataDir })).toBe('my own secret');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('in a folder that cannot be used is a bad setting, not a bug', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dondoc-config-'));
+    try {
+      writeFileSync(join(folder, 'file'), '');
+      await expect(keepSecret({ secret: null, dataDir: join(folder, 'file') })).rejects.toThrow(/^DATA_DIR .*file cannot be used \(ENOTDIR\)$/);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -1,4 +1,4 @@
-import { writtenRule } from '../dialog/due.ts';
+import { writtenRule } from '../dialog/deadline.ts';
 import type { Calendar } from '../domain/calendar.ts';
 import { dueKindOf, dueOf } from '../domain/deadline.ts';
 import type { LineMistake } from '../domain/mistake.ts';

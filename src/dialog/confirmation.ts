@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { daysBetween, localDateSchema } from '../domain/calendar.ts';
-import { readCount, readDay } from '../domain/day.ts';
+import { daysBetween, localDateSchema, type LocalDate } from '../domain/calendar.ts';
+import { readCount, readDay, readDayAmongWords } from '../domain/day.ts';
 import { inboxKey, type Reply } from '../domain/message.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { declaredBackLimit } from '../domain/submission.ts';
@@ -8,9 +8,9 @@ import { listDuties, readOwnAssignment, type AssignmentView } from '../services/
 import { handIn, readSubmission, submissionId } from '../services/submissions.ts';
 import { dueOfDuty, labelOfDuty, namedDuties, titleOfDuty } from './duty.ts';
 import { receiptReply } from './receipt.ts';
-import { button, screen, shortListSize, typedText } from './screen.ts';
+import { button, requirePerson, screen, shortListSize, typedText } from './screen.ts';
 import { takeFile } from './submission.ts';
-import { draftOwner, type DialogPart, type PersonTurn, type Turn } from './turn.ts';
+import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
 
 const dayFlow = 'deed-day';
 const countFlow = 'deed-count';
@@ -21,7 +21,7 @@ const sureDraft = z.object({ assignment: z.string(), day: localDateSchema, parti
 
 /** `/xacnhan`: a thing done, confirmed by the day it was done on and the number of participants. */
 export const confirmationDialog: DialogPart = {
-  commands: [{ name: 'xacnhan', aliases: ['xac nhan', 'confirm', 'da hoc', 'da lam'], roles: ['chair'], run: (turn, rest) => offerDeeds(paired(turn), rest) }],
+  commands: [{ name: 'xacnhan', aliases: ['xac nhan', 'confirm', 'da hoc', 'da lam'], roles: ['chair'], run: (turn, rest) => offerDeeds(requirePerson(turn), rest) }],
   choices: {
     'xn': (turn, [id = '']) => askDay(turn, id),
     'xn-ghi': (turn, [ref = '']) => recordDeed(turn, ref),
@@ -33,19 +33,14 @@ export const confirmationDialog: DialogPart = {
   },
 };
 
-function paired(turn: Turn): PersonTurn {
-  const { person } = turn;
-  if (!person) throw new Refusal('not-paired');
-  return { ...turn, person };
-}
-
 async function offerDeeds(turn: PersonTurn, rest: string): Promise<Reply> {
   const deeds = (await listDuties(turn.core, turn.person)).filter(({ assignment, obligation }) => obligation.deliverable === 'confirmation' && assignment.state !== 'accepted' && assignment.state !== 'waived');
   const owed = deeds.filter(({ assignment }) => assignment.state !== 'submitted');
-  const offered = namedDuties(turn, owed.length > 0 ? owed : deeds, rest);
+  const said = readDayAmongWords(rest, turn.core.calendar.dayOf(turn.incoming.at));
+  const offered = namedDuties(turn, owed.length > 0 ? owed : deeds, said ? said.words : rest);
   const [only] = offered;
   if (!only) throw new Refusal('nothing-open');
-  if (offered.length === 1) return askDay(turn, only.assignment.id);
+  if (offered.length === 1) return said ? takeSaid(turn, only.assignment.id, said) : askDay(turn, only.assignment.id);
   const shown = offered.slice(0, shortListSize);
   return screen({ pressedOn: null }, [turn.say('confirmation.which'), ...shown.map((view) => `• ${labelOfDuty(turn, view)} — ${dueOfDuty(turn, view)}`)], shown.map((view) => button(labelOfDuty(turn, view), 'xn', view.assignment.id)));
 }
@@ -65,25 +60,37 @@ async function askDay(turn: PersonTurn, id: string): Promise<Reply> {
   return screen({ pressedOn: null }, [turn.say('confirmation.day', { title: titleOfDuty(turn, view) }), turn.say('submission.due', { due: dueOfDuty(turn, view) }), stands]);
 }
 
-/** Future days are refused here already, so that nobody counts heads for nothing. */
 async function takeDay(turn: PersonTurn, assignment: string): Promise<Reply> {
-  const { core, incoming } = turn;
   const typed = typedText(turn);
-  const today = core.calendar.dayOf(incoming.at);
   if (typed === null) return takeFile(turn);
-  const day = readDay(typed, today);
+  const today = turn.core.calendar.dayOf(turn.incoming.at);
+  const said = readDayAmongWords(typed, today);
+  // Words before the day are no part of the answer here; a day in a spelling of its own may still be read whole.
+  const day = said?.words === '' ? said.day : readDay(typed, today);
   if (day === null) throw new Refusal('day-malformed');
+  return takeSaid(turn, assignment, { day, count: said?.words === '' ? said.count : null });
+}
+
+/** Day and number may come in one message. Future days are refused here already, so that nobody counts heads for nothing. */
+async function takeSaid(turn: PersonTurn, assignment: string, said: { day: LocalDate; count: number | null }): Promise<Reply> {
+  const { core, incoming } = turn;
+  const { day, count } = said;
+  const today = core.calendar.dayOf(incoming.at);
   if (day > today) throw new Refusal('day-in-future', { day, today });
+  if (count !== null) return takeNumber(turn, { assignment, day }, count);
+  await readDeed(turn, assignment);
   await core.store.drafts.set(draftOwner(turn), { flow: countFlow, data: { assignment, day, expects: 'number' }, at: incoming.at });
   return { text: turn.say('confirmation.count', { day }) };
 }
 
 async function takeCount(turn: PersonTurn, deed: z.infer<typeof countDraft>): Promise<Reply> {
   const typed = typedText(turn);
-  if (typed === null) return takeFile(turn);
-  const participants = readCount(typed);
+  return typed === null ? takeFile(turn) : takeNumber(turn, deed, readCount(typed));
+}
+
+async function takeNumber(turn: PersonTurn, deed: z.infer<typeof countDraft>, participants: number | null): Promise<Reply> {
   if (participants === null || participants < 1) throw new Refusal('count-malformed');
-  const data = { ...deed, participants, source: inboxKey(turn.incoming) };
+  const data = { assignment: deed.assignment, day: deed.day, participants, source: inboxKey(turn.incoming) };
   await turn.core.store.drafts.set(draftOwner(turn), { flow: sureFlow, data, at: turn.incoming.at });
   return readBack(turn, data);
 }

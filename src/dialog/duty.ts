@@ -65,7 +65,26 @@ export function actionOfDuty(speaker: Speaker & Pick<PersonTurn, 'person'>, view
 
 /** The duties whose title holds the typed words; all of them when none does. */
 export function namedDuties<View extends AssignmentView>(speaker: Speaker, views: readonly View[], typed: string): View[] {
-  const words = foldText(typed);
-  const found = words === '' ? [] : views.filter((view) => foldText(titleOfDuty(speaker, view)).includes(words));
+  const found = findNamed(speaker, views, typed);
   return found.length > 0 ? found : [...views];
+}
+
+/**
+ * The duties that words name, by the title or the plan's key, whole or in part; a sentence that holds the whole name names it too. None when nothing is said.
+ * @example findNamed(turn, views, 'bc: bao cao 6 thang cua don vi') → those of the key 'bao-cao-6-thang'
+ */
+export function findNamed<View extends AssignmentView>(speaker: Speaker, views: readonly View[], typed: string): View[] {
+  const words = foldName(typed);
+  if (words.trim() === '') return [];
+  const whole = views.filter((view) => namesOf(speaker, view).some((name) => words.includes(name)));
+  return whole.length > 0 ? whole : views.filter((view) => namesOf(speaker, view).some((name) => name.includes(words.trim())));
+}
+
+function namesOf(speaker: Speaker, view: AssignmentView): string[] {
+  return [titleOfDuty(speaker, view), view.obligation.title.vi, view.obligation.title.en, view.obligation.key].map(foldName);
+}
+
+/** Between spaces, so that a word is not found inside another; "06 tháng" is "6 tháng". */
+function foldName(text: string): string {
+  return ` ${foldText(text).replace(/\b0+(?=\d)/g, '')} `;
 }

@@ -5,9 +5,9 @@ import type { Reply } from '../domain/message.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { listDuties, readOwnAssignment, reasonLimit, requestExtension } from '../services/assignments.ts';
 import { dueOfDuty, labelOfDuty, namedDuties, titleOfDuty } from './duty.ts';
-import { button, screen, shortListSize, typedText } from './screen.ts';
+import { button, requirePerson, screen, shortListSize, typedText } from './screen.ts';
 import { takeFile } from './submission.ts';
-import { draftOwner, type DialogPart, type PersonTurn, type Turn } from './turn.ts';
+import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
 
 const dayFlow = 'more-time-day';
 const whyFlow = 'more-time-why';
@@ -17,7 +17,7 @@ const offeredDays: readonly number[] = [3, 7, 14];
 
 /** `/giahan` of a chair: asks the office for a later last day, with a reason. */
 export const extensionDialog: DialogPart = {
-  commands: [{ name: 'giahan', aliases: ['gia han', 'xin gia han', 'extension', 'more time'], roles: ['chair'], run: (turn, rest) => offerAsking(paired(turn), rest) }],
+  commands: [{ name: 'giahan', aliases: ['gia han', 'xin gia han', 'extension', 'more time'], roles: ['chair'], run: (turn, rest) => offerAsking(requirePerson(turn), rest) }],
   choices: {
     'xin': (turn, [id = '']) => askDay(turn, id),
     'xin-ngay': (turn, [id = '', day = '']) => takeDay(turn, id, localDateSchema.safeParse(day).success ? day : null),
@@ -33,12 +33,6 @@ export const extensionDialog: DialogPart = {
     },
   },
 };
-
-function paired(turn: Turn): PersonTurn {
-  const { person } = turn;
-  if (!person) throw new Refusal('not-paired');
-  return { ...turn, person };
-}
 
 async function offerAsking(turn: PersonTurn, rest: string): Promise<Reply> {
   const owed = (await listDuties(turn.core, turn.person)).filter(({ assignment }) => assignment.due !== null && (assignment.state === 'open' || assignment.state === 'returned'));

@@ -6,16 +6,16 @@ import { listDuties, readOwnAssignment } from '../services/assignments.ts';
 import { checkText, handIn, handInEdited } from '../services/submissions.ts';
 import { dueOfDuty, labelOfDuty, titleOfDuty } from './duty.ts';
 import { receiptReply } from './receipt.ts';
-import { button, screen, shortListSize, typedText } from './screen.ts';
+import { button, requirePerson, screen, shortListSize, typedText } from './screen.ts';
 import { takeFile } from './submission.ts';
-import { draftOwner, type DialogPart, type PersonTurn, type Turn } from './turn.ts';
+import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
 
 const flow = 'focus';
 const draftSchema = z.object({ assignment: z.string() });
 
 /** `/nhiemvu`: the unit's focus task and other texts, written in the chat and read back in the receipt. */
 export const focusDialog: DialogPart = {
-  commands: [{ name: 'nhiemvu', aliases: ['nhiem vu', 'nhiem vu trong tam', 'dot pha', 'focus'], roles: ['chair'], run: (turn, rest) => offerTexts(paired(turn), rest) }],
+  commands: [{ name: 'nhiemvu', aliases: ['nhiem vu', 'nhiem vu trong tam', 'dot pha', 'focus'], roles: ['chair'], run: (turn, rest) => offerTexts(requirePerson(turn), rest) }],
   choices: { nv: (turn, [id = '']) => askText(turn, id) },
   drafts: { [flow]: (turn, draft) => takeText(turn, draftSchema.parse(draft.data).assignment, typedText(turn)) },
   async edit(turn) {
@@ -26,12 +26,6 @@ export const focusDialog: DialogPart = {
     return handed && receiptReply(turn, handed);
   },
 };
-
-function paired(turn: Turn): PersonTurn {
-  const { person } = turn;
-  if (!person) throw new Refusal('not-paired');
-  return { ...turn, person };
-}
 
 async function offerTexts(turn: PersonTurn, rest: string): Promise<Reply> {
   const all = (await listDuties(turn.core, turn.person)).filter(({ assignment, obligation }) => obligation.deliverable === 'text' && assignment.state !== 'accepted' && assignment.state !== 'waived');

@@ -1,17 +1,16 @@
 import { shortRef } from '../domain/choice.ts';
 import type { Reply } from '../domain/message.ts';
-import { Refusal } from '../domain/refusal.ts';
 import type { Unit } from '../domain/unit.ts';
 import { listMembers, listOwnUnits, ownUnitByRef, readMember, removeMember } from '../services/members.ts';
 import { issueCode, keepCodePicture } from '../services/pairing.ts';
-import { button, screen, shortListSize } from './screen.ts';
-import type { DialogPart, PersonTurn, Turn } from './turn.ts';
+import { button, requirePerson, screen, shortListSize } from './screen.ts';
+import type { DialogPart, PersonTurn } from './turn.ts';
 
 const joinDays = 30;
 
 /** `/doanvien`: the unit's members by the last word of their names, the join link with its QR code, and removing somebody who left. */
 export const membersDialog: DialogPart = {
-  commands: [{ name: 'doanvien', aliases: ['doan vien', 'thanh vien', 'members'], roles: ['chair'], run: (turn) => chooseUnit(paired(turn)) }],
+  commands: [{ name: 'doanvien', aliases: ['doan vien', 'thanh vien', 'members'], roles: ['chair'], run: (turn) => chooseUnit(requirePerson(turn)) }],
   choices: {
     'doan': async (turn, [ref = '', after]) => showMembers(turn, await ownUnitByRef(turn.core, turn.person, ref), after || null),
     'doan-moi': async (turn, [ref = '']) => giveJoinLink(turn, await ownUnitByRef(turn.core, turn.person, ref)),
@@ -19,12 +18,6 @@ export const membersDialog: DialogPart = {
     'doan-xoa': async (turn, [ref = '', id = '']) => remove(turn, await ownUnitByRef(turn.core, turn.person, ref), id),
   },
 };
-
-function paired(turn: Turn): PersonTurn {
-  const { person } = turn;
-  if (!person) throw new Refusal('not-paired');
-  return { ...turn, person };
-}
 
 async function chooseUnit(turn: PersonTurn): Promise<Reply> {
   const units = await listOwnUnits(turn.core, turn.person);

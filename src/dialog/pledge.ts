@@ -11,8 +11,8 @@ import type { Unit } from '../domain/unit.ts';
 import { listOwnUnits, ownUnitByRef } from '../services/members.ts';
 import { confirmOwnPledge, listPledges, overviewPledges, paperRef, readOwnPledge, readPaperPledge, recordPaperPledge, rewriteFromEdit, writeOwnPledge, type PledgeView } from '../services/pledges.ts';
 import { sayDaysLeft, sayDue } from './deadline.ts';
-import { button, pageNumber, screen, shortListSize, typedText } from './screen.ts';
-import { draftOwner, type DialogPart, type PersonTurn, type Turn } from './turn.ts';
+import { button, pageNumber, requirePerson, screen, shortListSize, typedText } from './screen.ts';
+import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
 
 const textFlow = 'pledge-text';
 const formFlow = 'pledge-form';
@@ -30,8 +30,8 @@ const aliases = ['cam ket', 'ban cam ket', 'dang ky', 'pledge'];
 /** `/camket`: a member's own pledge, and for a chair how the unit stands with pledges on telephones and on paper. */
 export const pledgeDialog: DialogPart = {
   commands: [
-    { name: 'camket', aliases, roles: ['member'], run: (turn, rest) => (rest === '' ? showOwnPledge(paired(turn)) : takeText(paired(turn), rest, inboxKey(turn.incoming))) },
-    { name: 'camket', aliases, roles: ['chair'], run: (turn) => chooseUnit(paired(turn)) },
+    { name: 'camket', aliases, roles: ['member'], run: (turn, rest) => (rest === '' ? showOwnPledge(requirePerson(turn)) : takeText(requirePerson(turn), rest, inboxKey(turn.incoming))) },
+    { name: 'camket', aliases, roles: ['chair'], run: (turn) => chooseUnit(requirePerson(turn)) },
   ],
   choices: {
     'ck': (turn) => showOwnPledge(turn),
@@ -58,12 +58,6 @@ export const pledgeDialog: DialogPart = {
     return view && pledgeReply(turn, view);
   },
 };
-
-function paired(turn: Turn): PersonTurn {
-  const { person } = turn;
-  if (!person) throw new Refusal('not-paired');
-  return { ...turn, person };
-}
 
 /** Words, never a file: a pledge is written by the person. */
 function wordsOf(turn: PersonTurn): string {

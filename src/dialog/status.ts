@@ -8,8 +8,8 @@ import { countBelow, listDuties, readAssignment, readVersions, type AssignmentVi
 import { currentPlan } from '../services/current-plan.ts';
 import { actionOfDuty, dueOfDuty, labelOfDuty, stateOfDuty, titleOfDuty } from './duty.ts';
 import { showOwnPledge } from './pledge.ts';
-import { button, longListSize, pageNumber, screen, shortListSize } from './screen.ts';
-import { commandChoice, type DialogPart, type PersonTurn, type Turn } from './turn.ts';
+import { button, longListSize, pageNumber, requirePerson, screen, shortListSize } from './screen.ts';
+import { commandChoice, type DialogPart, type PersonTurn } from './turn.ts';
 
 const versionsShown = 5;
 const belowShown = 500;
@@ -17,8 +17,8 @@ const belowShown = 500;
 /** `/trangthai`: what the chair's units owe, by urgency, and one duty with all that can be done about it; for a member the own pledge. */
 export const statusDialog: DialogPart = {
   commands: [
-    { name: 'trangthai', aliases: ['trang thai', 'viec', 'tinh hinh', 'status'], roles: ['chair'], run: (turn) => showUnits(paired(turn)) },
-    { name: 'trangthai', aliases: ['trang thai', 'viec', 'tinh hinh', 'status'], roles: ['member'], run: (turn) => showOwnPledge(paired(turn)) },
+    { name: 'trangthai', aliases: ['trang thai', 'viec', 'tinh hinh', 'status'], roles: ['chair'], run: (turn) => showUnits(requirePerson(turn)) },
+    { name: 'trangthai', aliases: ['trang thai', 'viec', 'tinh hinh', 'status'], roles: ['member'], run: (turn) => showOwnPledge(requirePerson(turn)) },
   ],
   choices: {
     'viec-ds': (turn, [ref = '-', page]) => showDuties(turn, ref, pageNumber(page)),
@@ -26,12 +26,6 @@ export const statusDialog: DialogPart = {
     'trich': (turn, [id = '']) => showQuote(turn, id),
   },
 };
-
-function paired(turn: Turn): PersonTurn {
-  const { person } = turn;
-  if (!person) throw new Refusal('not-paired');
-  return { ...turn, person };
-}
 
 /** One unit: its duties. Several: which one, with the number of overdue duties of each. */
 async function showUnits(turn: PersonTurn): Promise<Reply> {

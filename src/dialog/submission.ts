@@ -7,10 +7,10 @@ import { listDuties, readOwnAssignment, withdrawVersions, type AssignmentView } 
 import { documentOf, dropFiles, fileOfMessage, keepFile } from '../services/files.ts';
 import { createLink, uploadLinkMs } from '../services/links.ts';
 import { addToAlbum, findFileTargets, findHandedIn, handIn, readSubmission, submissionId, type FileTargets } from '../services/submissions.ts';
-import { actionOfDuty, dueOfDuty, labelOfDuty, namedDuties, stateOfDuty, titleOfDuty } from './duty.ts';
+import { actionOfDuty, dueOfDuty, findNamed, labelOfDuty, namedDuties, stateOfDuty, titleOfDuty } from './duty.ts';
 import { receiptReply, sayFile } from './receipt.ts';
-import { button, longListSize, pageNumber, screen } from './screen.ts';
-import { draftOwner, type DialogPart, type PersonTurn, type Turn } from './turn.ts';
+import { button, longListSize, pageNumber, requirePerson, screen } from './screen.ts';
+import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
 
 const flow = 'submission';
 const noteLimit = 1000;
@@ -23,7 +23,7 @@ type KeptFiles = z.infer<typeof keptSchema>;
 
 /** `/nop` and simply sending a file: kept, matched to what it can belong to, asked by buttons where it could be several, and the receipt. */
 export const submissionDialog: DialogPart = {
-  commands: [{ name: 'nop', aliases: ['nop bao cao', 'gui bao cao', 'nop tep', 'submit'], roles: ['chair'], run: (turn, rest) => offerDuties(paired(turn), rest) }],
+  commands: [{ name: 'nop', aliases: ['nop bao cao', 'gui bao cao', 'nop tep', 'submit'], roles: ['chair'], run: (turn, rest) => offerDuties(requirePerson(turn), rest) }],
   choices: {
     'nop': (turn, [id = '']) => waitForFile(turn, id),
     'nop-cho': (turn, [ref = '', id = '']) => handInKept(turn, ref, id),
@@ -53,12 +53,6 @@ export const submissionDialog: DialogPart = {
 /** A file that came where words were waited for: it goes the way of every file, and the question stays open. */
 export function takeFile(turn: PersonTurn): Promise<Reply> {
   return receiveFile(turn, null);
-}
-
-function paired(turn: Turn): PersonTurn {
-  const { person } = turn;
-  if (!person) throw new Refusal('not-paired');
-  return { ...turn, person };
 }
 
 function fileContent(incoming: Incoming) {
@@ -154,11 +148,10 @@ function isFirst(submission: Submission | null, file: KeptFile): boolean {
   return submission?.content.kind === 'files' && submission.content.files[0]?.fileId === file.fileId;
 }
 
-/** Straight to the one report still owed; asked where several fit; what has the same bytes was received already. */
+/** Straight to the report its caption names, or to the one still owed; asked where several fit; what has the same bytes was received already. */
 async function matchFile(turn: PersonTurn, kept: KeptFiles): Promise<Reply> {
   const { core, person } = turn;
   const targets = await findFileTargets(core, person, kept.files);
-  const [only] = targets.owed;
   if (targets.same) {
     if (targets.owed.length === 0) {
       await dropFiles(core, kept.files);
@@ -168,7 +161,11 @@ async function matchFile(turn: PersonTurn, kept: KeptFiles): Promise<Reply> {
     const receipt = receiptReply(turn, targets.same);
     return { ...receipt, choices: [...(receipt.choices ?? []), [button(turn.say('submission.for-another'), 'nop-ds', submissionId(kept.source), 0)]] };
   }
-  if (only && targets.owed.length === 1) return receiptReply(turn, await handIn(core, person, { ...handInOf(kept), assignment: only.assignment.id }));
+  const named = findNamed(turn, [...targets.owed, ...targets.others], kept.note);
+  const fitting = named.length > 0 ? named : targets.owed;
+  const owed = fitting.filter((view) => targets.owed.includes(view));
+  const [meant, ...more] = owed.length > 0 ? owed : fitting;
+  if (meant && more.length === 0) return receiptReply(turn, await handIn(core, person, { ...handInOf(kept), assignment: meant.assignment.id }));
   if (targets.owed.length + targets.others.length === 0) {
     await dropFiles(core, kept.files);
     throw new Refusal(targets.accepted.length > 0 ? 'already-accepted' : 'nothing-open');

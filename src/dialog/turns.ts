@@ -10,7 +10,8 @@ import { numberedChoice } from '../services/offers.ts';
 import { isWaiting } from './drafts.ts';
 import { suggestHelp } from './help.ts';
 import { answerCode } from './pairing.ts';
-import { draftOwner, expectsNumber, type Answer, type Command, type Delivery, type DialogPart, type PersonTurn, type Turn } from './turn.ts';
+import { requirePerson } from './screen.ts';
+import { draftOwner, expectsNumber, type Answer, type Command, type Delivery, type DialogPart, type Turn } from './turn.ts';
 
 /** Everything the dialog can do, in one table. */
 export interface Turns {
@@ -93,7 +94,7 @@ export function createTurns(parts: readonly DialogPart[]): Turns {
     if (verb === asVerb && named) return run(turn, { found: named.filter((command) => command.roles?.includes(args[1] as Role)), rest: '' });
     const open = openChoices.get(verb);
     if (open) return open(turn, args);
-    const someone = paired(turn);
+    const someone = requirePerson(turn);
     const choice = choices.get(verb);
     if (!choice) throw new Refusal('choice-unknown');
     return choice(someone, args);
@@ -141,7 +142,7 @@ export function createTurns(parts: readonly DialogPart[]): Turns {
     // Only the person's own: a question about a code must not stand between a chair and their report.
     const waiting = draftHandler(turn, await turn.core.store.drafts.get(draftOwner(turn)));
     if (waiting) return waiting();
-    const someone = paired(turn);
+    const someone = requirePerson(turn);
     if (!takeDocument) throw new Refusal('nothing-open');
     return takeDocument(someone);
   }
@@ -176,12 +177,6 @@ async function findDraft({ core, person, incoming }: Turn): Promise<Draft | null
 /** In a group nothing personal is said: only a command of ours with its slash gets an answer, the way to a private chat. */
 function answerGroup(turn: Turn, typed: Typed | null): Reply[] {
   return typed?.slash && typed.found.length > 0 ? [{ text: turn.say('help.group') }] : [];
-}
-
-function paired(turn: Turn): PersonTurn {
-  const { person } = turn;
-  if (!person) throw new Refusal('not-paired');
-  return { ...turn, person };
 }
 
 /** Whether choices can be pressed there, so that a number typed while a sentence is awaited is that sentence. */

@@ -33,6 +33,37 @@ export function readCount(typed: string): number | null {
   return digits === undefined ? null : Number(digits.replace(/[.,]/g, ''));
 }
 
+/** A day with what was typed around it. */
+export interface DayAmongWords {
+  /** What stands before the day (and is no count), trimmed. */
+  words: string;
+  day: LocalDate;
+  /** A whole number before or behind the day; null when nothing more was said. */
+  count: number | null;
+}
+
+const dayPattern = /(?<![\d/.-])(?:(?:ng[aà]y\s+)?\d{1,2}\s+th[aá]ng\s+\d{1,2}(?:\s+n[aă]m\s+\d{4})?|\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[/.-]\d{1,2}(?:[/.-](?:\d{4}|\d{2}))?|h[oô]m\s+(?:nay|qua|kia)|today|yesterday)(?![\p{L}\d/-])/iu;
+
+/**
+ * Reads a day, and how many took part, out of one message: "28/3 42 người", "hôm qua, 42", "42 người ngày 28/3", "hoc tap 28/3 42 người".
+ * Null when there is no day in it, or when what follows the day is no count.
+ * @example readDayAmongWords('28/3 42 người', '2024-04-08') → { words: '', day: '2024-03-28', count: 42 }
+ */
+export function readDayAmongWords(typed: string, today: LocalDate): DayAmongWords | null {
+  const text = typed.normalize('NFC').trim();
+  const found = dayPattern.exec(text);
+  const day = found && readDay(found[0], today);
+  if (!found || !day) return null;
+  const before = text.slice(0, found.index).replace(/[\s,;:.–-]*(?:(?<=^|\s)(?:v[aà]o|ng[aà]y|on)\s*)*[\s,;:.–-]*$/iu, '');
+  const behind = text.slice(found.index + found[0].length).replace(/^[\s,;:.–-]+/u, '').replace(/^(?:c[oó]|v[oớ]i|with)\s+/iu, '').replace(/[.;,]+$/u, '');
+  if (behind !== '') {
+    const count = readCount(behind);
+    return count === null ? null : { words: before, day, count };
+  }
+  const first = readCount(before.replace(/^(?:c[oó]|with)\s+/iu, ''));
+  return first === null ? { words: before, day, count: null } : { words: '', day, count: first };
+}
+
 function realDay(year: string, month: string, day: string): LocalDate | null {
   const written = `${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}`;
   return localDateSchema.safeParse(written).success ? written : null;

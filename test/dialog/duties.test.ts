@@ -120,6 +120,21 @@ describe('/xacnhan', () => {
     expect(await duty('hoc-tap')).toMatchObject({ verdict: 'on-time' });
   });
 
+  test.each(['/xacnhan 28/3 42 người', 'xac nhan hoc tap 28/3, 42 nguoi', '/xacnhan ngày 28 tháng 3 có 42 người', '/xacnhan 42 người ngày 28/3'])('day and number in one message: %s', async (typed) => {
+    const chair = await chairOf('CS-01');
+    expect((await chair.says(typed))[0]).toMatch(/Ngày thực hiện: 28\/3\/2024[^]*Số người tham gia: 42/);
+    expect((await chair.presses('Đúng, ghi nhận'))[0]).toContain('BN-2024-000001');
+    expect(await duty('hoc-tap')).toMatchObject({ verdict: 'on-time', version: 1 });
+  });
+
+  test('the answer may bring the number along, and a future day is refused there too', async () => {
+    const chair = await chairOf('CS-01');
+    await chair.says('/xacnhan');
+    expect((await chair.says('28/5 42 người'))[0]).toContain('không thể ở tương lai');
+    expect((await chair.says('28/3 không có ai'))[0]).toContain('Chưa đọc được ngày');
+    expect((await chair.says('28/3 42'))[0]).toMatch(/28\/3\/2024[^]*42/);
+  });
+
   test('a report file sent instead of an answer is taken as the report; the question stays', async () => {
     const chair = await chairOf('CS-01');
     await chair.says('/xacnhan');

@@ -64,6 +64,20 @@ describe('sending a file', () => {
     expect(await versionsOf('LDLD-PT')).toHaveLength(1);
   });
 
+  test('a caption that names the report chooses it, a signed one sent as a picture too', async () => {
+    const chair = await chairOf('LDLD-PT');
+    expect((await chair.sends({ name: 'a.pdf', bytes: pdfFile('1'), caption: 'Kính gửi báo cáo 06 tháng của đơn vị' }))[0]).toMatch(/BN-2024-000001\nBáo cáo 6 tháng/);
+    expect((await chair.sends({ name: 'p.jpg', bytes: pictureFile('jpg'), image: true, caption: 'HOC TAP' }))[0]).toMatch(/BN-2024-000002\nBáo cáo học tập/);
+    expect((await chair.sends({ name: 'b.pdf', bytes: pdfFile('2'), caption: 'Báo cáo' }))[0]).toContain('bản thay thế cho việc nào?');
+  });
+
+  test('a caption that names what was handed in already is not taken for the one still owed', async () => {
+    const chair = await chairOf('LDLD-PT');
+    await chair.sends({ name: 'a.pdf', bytes: pdfFile('1'), caption: 'báo cáo 6 tháng' });
+    expect((await chair.sends({ name: 'b.pdf', bytes: pdfFile('2'), caption: 'bao-cao-6-thang, bản sửa' }))[0]).toMatch(/Báo cáo 6 tháng[^]*Lần nộp thứ 2/);
+    expect((await assignmentsOf('LDLD-PT')).map(({ obligation, state }) => [obligation, state])).toEqual(expect.arrayContaining([['bao-cao-hoc-tap', 'open'], ['bao-cao-6-thang', 'submitted']]));
+  });
+
   test('two files in a row each keep their own question', async () => {
     const chair = await chairOf('LDLD-PT');
     await chair.sends({ name: 'hoc-tap.pdf', bytes: pdfFile('1') });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { readCount, readDay } from '../../src/domain/day.ts';
+import { readCount, readDay, readDayAmongWords } from '../../src/domain/day.ts';
 
 describe('days as people type them', () => {
   test.each([
@@ -16,4 +16,13 @@ describe('days as people type them', () => {
 describe('counts as people type them', () => {
   test.each([['42', 42], ['42 người', 42], ['1.200 đoàn viên', 1200], ['1,200', 1200], [' 7 ', 7], ['0', 0]])('"%s" is %d', (typed, count) => expect(readCount(typed)).toBe(count));
   test.each(['', 'bốn mươi', '-3', '4.5', '12 345', '1e9', '42 người và 3 khách mời nữa ạ'])('"%s" is no count', (typed) => expect(readCount(typed)).toBeNull());
+});
+
+describe('a day and a number in one message', () => {
+  const read = (typed: string) => readDayAmongWords(typed, '2024-04-08');
+  test.each([
+    ['28/3 42 người', '', '2024-03-28', 42], ['28/3 42', '', '2024-03-28', 42], ['hôm qua, 1.200 đoàn viên', '', '2024-04-07', 1200], ['ngay 28 thang 3 co 42 nguoi.', '', '2024-03-28', 42],
+    ['42 người vào ngày 28/3/2024', '', '2024-03-28', 42], ['hoc tap 28-3-2024: 7', 'hoc tap', '2024-03-28', 7], ['28/3', '', '2024-03-28', null], ['2024-03-28 42', '', '2024-03-28', 42],
+  ])('"%s"', (typed, words, day, count) => expect(read(typed)).toEqual({ words, day, count }));
+  test.each(['42 người', '28/13 42', '28/3 cùng với nhiều đoàn viên', '', 'báo cáo 6 tháng', '1.200 người'])('"%s" has none', (typed) => expect(read(typed)).toBeNull());
 });
