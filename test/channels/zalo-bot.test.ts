@@ -154,6 +154,7 @@ describe('the Zalo Bot', () => {
   test.each<[string, ZaloBotFailure, object]>([
     ['the token is refused', { kind: 'error', code: 401, description: 'Unauthorized' }, { kind: 'retry', scope: 'channel' }],
     ['the quota is exceeded', { kind: 'error', code: 429, description: 'Quota exceeded' }, { kind: 'retry', scope: 'channel', reason: 'monthly quota used up' }],
+    ['the bot as a whole is forbidden: nobody is marked as gone', { kind: 'error', code: 403, description: 'Forbidden' }, { kind: 'retry', scope: 'channel' }],
     ['the person is not found', { kind: 'error', code: 404, description: 'chat not found' }, { kind: 'gone' }],
     ['an outage inside their envelope', { kind: 'error', code: 502, description: 'Bad Gateway' }, { kind: 'unknown' }],
     ['a gateway\'s page', { kind: 'html', status: 502 }, { kind: 'unknown' }],
@@ -185,6 +186,15 @@ describe('the Zalo Bot', () => {
 });
 
 describe('its webhook', () => {
+  test('one that Zalo saved but could not reach is told', async () => {
+    const { fake, channel, log } = await build('webhook');
+    fake.unreachable();
+    await channel.start(async () => {});
+    await until(() => channel.health().ok);
+    expect(channel.health().detail).toContain('could not reach');
+    expect(log.join('\n')).toContain('webhook-not-verified');
+  });
+
   test('a wrong or missing secret is refused before the body is read; odd bodies are skipped', async () => {
     const { fake, channel } = await build('webhook');
     const stored: Incoming[] = [];

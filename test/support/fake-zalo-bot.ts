@@ -20,6 +20,8 @@ export interface FakeZaloBot {
   repeat(): Promise<void>;
   fail(method: string, failure: ZaloBotFailure): void;
   blocks(chat: string): void;
+  /** Setting a webhook is saved, and its verification fails. */
+  unreachable(): void;
   /** Polls under way at the same time, the most ever seen. */
   mostPolls(): number;
   webhook(): { url: string; secret: string } | null;
@@ -40,6 +42,7 @@ export async function startFakeZaloBot(options: { keepMs?: number } = {}): Promi
   const polls = new Set<ServerResponse>();
   let hook: { url: string; secret: string } | null = null;
   let last: unknown = null;
+  let verified = true;
   let most = 0;
   let count = 0;
 
@@ -75,7 +78,7 @@ export async function startFakeZaloBot(options: { keepMs?: number } = {}): Promi
         return { ok: true, result: true };
       case 'setWebhook':
         hook = z.object({ url: z.string().url(), secret_token: z.string().min(8).max(256) }).transform(({ url, secret_token: secret }) => ({ url, secret })).parse(params);
-        return { ok: true, result: { verification: { ok: true } } };
+        return { ok: true, result: { verification: verified ? { ok: true } : { ok: false, outcome: 'connection refused' } } };
       case 'getUpdates':
         return poll(z.object({ timeout: z.string().regex(/^\d+$/) }).parse(params), response);
       case 'sendMessage': {
@@ -139,6 +142,9 @@ export async function startFakeZaloBot(options: { keepMs?: number } = {}): Promi
     repeat: () => push(last as Record<string, unknown>),
     fail: (method, failure) => void failures.push({ method, failure }),
     blocks: (chat) => void blocked.add(chat),
+    unreachable() {
+      verified = false;
+    },
     mostPolls: () => most,
     webhook: () => hook,
     async close() {

@@ -108,6 +108,7 @@ export function createZaloBotChannel(settings: ZaloBotSettings): ZaloBotChannel 
   }
 
   async function rest(failure: CallFailure, failures: number): Promise<void> {
+    if (stopping.signal.aborted) return;
     health = { ok: false, detail: `${failure.code ?? ''} ${failure.description}`.trim() };
     log.warn('zalo-bot.call-failed', { code: failure.code, description: failure.description, failures: failures + 1 });
     const pause = failure.code === 401 || failure.code === 403 ? waits.longestPauseMs : Math.min(waits.pauseMs * 2 ** failures, waits.longestPauseMs);
