@@ -37,6 +37,8 @@ export interface ZaloOaConfig {
   dailySpendLimit: number;
   /** Hosts that files may be fetched from; null: Zalo's own. */
   fileHosts: string[] | null;
+  /** What `template_type` of a message with buttons says, where the account wants one; null: it is left out, as in most readings. */
+  buttonType: string | null;
 }
 
 /** The environment, parsed once. Addresses never end with a slash, folders are absolute. */
@@ -120,6 +122,7 @@ const environmentSchema = z.object({
     .transform((text) => text.split(',').map((host) => host.trim().toLowerCase()))
     .refine((hosts) => hosts.every((host) => /^(\*\.)?[a-z0-9.-]+(:\d+)?$/.test(host)), { error: 'must be host names with commas between them' })
     .optional(),
+  ZALO_OA_BUTTON_TYPE: token('must be one word, such as button', /^\w+$/).optional(),
   PUBLIC_URL: publicAddress.optional(),
   HOST: token('must be a host name or an address to listen on', /^[A-Za-z0-9.:_-]+$/).default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535).default(8080),
@@ -211,7 +214,7 @@ function arrangeOa(environment: Environment, given: Readonly<Record<string, stri
   return {
     appId, appSecret, secretKey, refreshToken, apiRoot: environment.ZALO_OA_API_ROOT, oauthRoot: environment.ZALO_OAUTH_ROOT, templateRoot: environment.ZALO_TEMPLATE_ROOT,
     templates: Object.fromEntries(Object.entries(given).filter(([name]) => name.startsWith(templatePrefix)).map(([name, id]) => [kindOf(name), id])),
-    dailySpendLimit: environment.ZALO_OA_DAILY_SPEND_LIMIT, fileHosts: environment.ZALO_OA_FILE_HOSTS ?? null,
+    dailySpendLimit: environment.ZALO_OA_DAILY_SPEND_LIMIT, fileHosts: environment.ZALO_OA_FILE_HOSTS ?? null, buttonType: environment.ZALO_OA_BUTTON_TYPE ?? null,
   };
 }
 

@@ -246,8 +246,10 @@ function readinessOf(channel: Channel, senders: readonly Sender[]): Readiness {
 
 function measuresOf({ core, switchboard }: House, senders: readonly Sender[]): Parameters<typeof createMetrics>[0] {
   const quota = switchboard.zaloBotQuota;
+  const budget = switchboard.zaloOa?.budget;
   return [
     ...(quota ? [{ name: 'dondoc_quota_used', help: 'Messages of this month, and how many there are', labels: ['channel', 'figure'], read: async () => [{ labels: { channel: 'zalo-bot', figure: 'used' }, value: await quota.used() }, { labels: { channel: 'zalo-bot', figure: 'limit' }, value: quota.limit }] }] : []),
+    ...(budget ? [{ name: 'dondoc_zalo_oa_spent', help: 'Đồng spent today on messages and templates of the Official Account', labels: ['class'], read: async () => Object.entries(await budget.spent()).map(([name, value]) => ({ labels: { class: name }, value })) }] : []),
     { name: 'dondoc_outbox_rows', help: 'Rows of the outbox by state', labels: ['state'], read: async () => Object.entries(await core.store.outbox.counts()).map(([state, value]) => ({ labels: { state }, value })) },
     { name: 'dondoc_sent_answers', help: 'Answers of channels since the start', labels: ['channel', 'answer'], read: async () => senders.flatMap((sender) => Object.entries(sender.state().answers).map(([answer, value]) => ({ labels: { channel: sender.state().channel, answer }, value }))) },
     { name: 'dondoc_sender_failures', help: 'Failures of a channel in a row', labels: ['channel'], read: async () => senders.map((sender) => ({ labels: { channel: sender.state().channel }, value: sender.state().failures })) },

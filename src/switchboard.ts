@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { createTelegramChannel } from './channels/telegram/adapter.ts';
 import { createZaloBotChannel, zaloBotMonthlyQuota } from './channels/zalo-bot/adapter.ts';
 import { createZaloOaChannel, type ZaloOaChannel } from './channels/zalo-oa/adapter.ts';
-import { createBudget } from './channels/zalo-oa/budget.ts';
+import { createBudget, type Budget } from './channels/zalo-oa/budget.ts';
 import { createTokenKeeper, type TokenKeeper } from './channels/zalo-oa/tokens.ts';
 import { isConsoleCheck, isSigned } from './channels/zalo-oa/update.ts';
 import { zaloFileHosts } from './channels/remote-file.ts';
@@ -24,8 +24,8 @@ export type Route = (app: FastifyInstance) => Promise<void>;
 export interface Switchboard {
   channels: Channel[];
   routes: Route[];
-  /** The Official Account with its tokens, for `dondoc zalo`. */
-  zaloOa: { channel: ZaloOaChannel; tokens: TokenKeeper } | null;
+  /** The Official Account with its tokens, for `dondoc zalo`, and what it spent today, for the metrics. */
+  zaloOa: { channel: ZaloOaChannel; tokens: TokenKeeper; budget: Budget } | null;
   /** The free bot's messages of this month, for `dondoc outbox` and the metrics. */
   zaloBotQuota: MonthlyQuota | null;
 }
@@ -101,10 +101,10 @@ function addZaloOa(board: Switchboard, { config, core, moved }: Wiring): void {
     clock: core.clock, log: core.log,
     onRefused: (reason) => void alertStaff(core, 'zalo-oa-refused', { reason }).catch((error: unknown) => core.log.error('staff not alerted', { error })),
   });
+  const budget = createBudget({ limit: zaloOa.dailySpendLimit, settings, calendar: core.calendar, clock: core.clock });
   const channel = createZaloOaChannel({
     ...makeUp(core, 'zalo-oa'), tokens, settings, calendar: core.calendar, clock: core.clock, log: core.log,
-    apiRoot: zaloOa.apiRoot, templates: zaloOa.templates, fileHosts: [...zaloFileHosts, ...(zaloOa.fileHosts ?? [])],
-    budget: createBudget({ limit: zaloOa.dailySpendLimit, settings, calendar: core.calendar, clock: core.clock }),
+    apiRoot: zaloOa.apiRoot, templates: zaloOa.templates, fileHosts: [...zaloFileHosts, ...(zaloOa.fileHosts ?? [])], buttonType: zaloOa.buttonType, budget,
     onTemplateRefused: (kind, reason) => void alertStaff(core, 'zalo-oa-template', { kind, reason }).catch((error: unknown) => core.log.error('staff not alerted', { error })),
     async onContact(user, at) {
       const person = await core.store.people.byAddress('zalo-oa', user);
@@ -112,7 +112,7 @@ function addZaloOa(board: Switchboard, { config, core, moved }: Wiring): void {
     },
   });
   board.channels.push(channel);
-  board.zaloOa = { channel, tokens };
+  board.zaloOa = { channel, tokens, budget };
   board.routes.push((app) => serveZaloOaWebhook(app, {
     isConsoleCheck,
     isSigned: (raw, header) => isSigned(raw, header, zaloOa.appId, zaloOa.secretKey),

@@ -35,7 +35,7 @@ describe('the environment', () => {
   test('all four values switch the Official Account on, templates by kind of notice', () => {
     const config = readConfig({ ...oa, PUBLIC_URL: 'https://x.example', ZALO_OA_TEMPLATE_PLEDGE_REMINDER: '77', ZALO_OA_DAILY_SPEND_LIMIT: '50000', ZALO_OA_FILE_HOSTS: 'a.zdn.vn, b.zdn.vn' });
     expect(config.zaloOa).toMatchObject({ appId: 'app', templates: { 'pledge-reminder': '77' }, dailySpendLimit: 50_000, fileHosts: ['a.zdn.vn', 'b.zdn.vn'], apiRoot: 'https://openapi.zalo.me' });
-    expect(readConfig({ ...oa, PUBLIC_URL: 'https://x.example' }).zaloOa).toMatchObject({ dailySpendLimit: 0, fileHosts: null, templates: {} });
+    expect(readConfig({ ...oa, PUBLIC_URL: 'https://x.example' }).zaloOa).toMatchObject({ dailySpendLimit: 0, fileHosts: null, templates: {}, buttonType: null });
   });
 
   test.each([['http://127.0.0.1:8443', true], ['http://localhost', true], ['http://[::1]:80', true], ['https://dondoc.vn/sub', true], ['http://dondoc.vn', false], ['http://127.0.0.1.evil.org', false], ['ftp://dondoc.vn', false], ['dondoc.vn', false], ['https://u:p@dondoc.vn', false], ['https://dondoc.vn?x=1', false]])(

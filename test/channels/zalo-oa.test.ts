@@ -74,7 +74,7 @@ async function build(options: { limit?: number; templates?: ZaloOaSettings['temp
   const tokens = keeper(options.keeper);
   let number = 0;
   const again = (change: Partial<ZaloOaSettings> = {}): ZaloOaChannel => createZaloOaChannel({
-    apiRoot: fake.root, tokens, budget: createBudget({ limit: options.limit ?? 0, settings: store.settings, calendar, clock }), templates: options.templates ?? {}, fileHosts: [fake.host],
+    apiRoot: fake.root, tokens, budget: createBudget({ limit: options.limit ?? 0, settings: store.settings, calendar, clock }), templates: options.templates ?? {}, fileHosts: [fake.host], buttonType: null,
     settings: store.settings, calendar, clock, log, catchUpPauseMs: 20,
     offer: async (_chat, choices) => choices.map((choice) => ({ number: (number += 1), choice })),
     linkFor: async (_chat, document) => `https://dondoc.example/tai/${document.fileId}`,
@@ -459,6 +459,17 @@ describe('buttons and files', () => {
     expect(tries()).toBe(4);
     expect(stand.fake.seen(user).map(({ text, buttons }) => [text.replace(/\d+/g, 'n'), buttons.length])).toEqual(Array.from({ length: 3 }, () => ['Chọn\nn. Nộp\nn. Xem', 0]));
     await restarted.stop();
+  });
+
+  test('an account that wants a template_type gets the one that is set', async () => {
+    const stand = await open();
+    stand.fake.buttons('typed');
+    const channel = stand.again({ buttonType: 'button' });
+    await begin(stand, channel);
+    await channel.send(user, plain('Chọn', { choices: twoChoices }));
+    expect(stand.fake.seen(user).map((message) => message.buttons.length)).toEqual([2]);
+    expect(stand.fake.calls.filter((call) => call.path === cs)).toHaveLength(1);
+    await channel.stop();
   });
 
   test('a text at the limit whose buttons are refused still shows every choice', async () => {

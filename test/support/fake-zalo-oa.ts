@@ -56,8 +56,8 @@ export interface FakeZaloOa {
   seen(user: string): OaMessage[];
   press(user: string, title: string): Promise<number>;
   fail(path: string, failure: ZaloOaFailure): void;
-  /** `refused`: buttons are answered with -201. */
-  buttons(mode: 'taken' | 'refused'): void;
+  /** `refused`: buttons are answered with -201; `typed`: only those without `template_type` are. */
+  buttons(mode: 'taken' | 'refused' | 'typed'): void;
   templates: Set<string>;
   /** Moves the stand-in's clock: windows close, uploads and tokens end. */
   wait(ms: number): void;
@@ -78,7 +78,7 @@ const buttonSchema = z.strictObject({ title: z.string().min(1).max(100), type: z
 const messageSchema = z.strictObject({
   recipient: z.strictObject({ user_id: z.string().min(1) }),
   message: z.union([
-    z.strictObject({ text: z.string().min(1), attachment: z.strictObject({ type: z.literal('template'), payload: z.strictObject({ buttons: z.array(buttonSchema).min(1).max(5) }) }).optional() }),
+    z.strictObject({ text: z.string().min(1), attachment: z.strictObject({ type: z.literal('template'), payload: z.strictObject({ template_type: z.literal('button').optional(), buttons: z.array(buttonSchema).min(1).max(5) }) }).optional() }),
     z.strictObject({ attachment: z.strictObject({ type: z.literal('file'), payload: z.strictObject({ token: z.string().min(1) }) }) }),
   ]),
 });
@@ -108,7 +108,7 @@ export async function startFakeZaloOa(options: { trial?: boolean; ratePerMinute?
   const files = new Map<string, Buffer>();
   const failures: { path: string; failure: ZaloOaFailure }[] = [];
   let filesLost = false;
-  let buttonMode: 'taken' | 'refused' = 'taken';
+  let buttonMode: 'taken' | 'refused' | 'typed' = 'taken';
   let hookUrl: string | null = null;
   let lastBody = '';
   let lastSignature: string | null = null;
@@ -154,7 +154,7 @@ export async function startFakeZaloOa(options: { trial?: boolean; ratePerMinute?
       return show(user, { file: upload });
     }
     if (message.text.normalize('NFC').length > 2000) throw new No(-210, 'text is too long');
-    if (message.attachment && buttonMode === 'refused') throw new No(-201, 'attachment is invalid!');
+    if (message.attachment && (buttonMode === 'refused' || (buttonMode === 'typed' && !message.attachment.payload.template_type))) throw new No(-201, 'attachment is invalid!');
     const buttons = (message.attachment?.payload.buttons ?? []).map(({ title, payload }) => (typeof payload === 'string' ? { title, payload } : { title, url: payload.url }));
     return show(user, { text: message.text, buttons });
   }

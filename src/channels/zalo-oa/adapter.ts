@@ -36,6 +36,8 @@ export interface ZaloOaSettings {
   templates: Readonly<Partial<Record<NoticeKind, string>>>;
   /** Hosts files may be fetched from. */
   fileHosts: readonly string[];
+  /** `template_type` of messages with buttons; null: left out. */
+  buttonType: string | null;
   settings: SettingStore;
   calendar: Calendar;
   clock: Clock;
@@ -220,7 +222,7 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
   }
 
   async function sendText(chat: string, part: Part<Document>): Promise<PartSent> {
-    const answer = await sendMessage(chat, { text: part.text, ...(part.choices.length > 0 ? { attachment: buttonsOf(part.choices) } : {}) });
+    const answer = await sendMessage(chat, { text: part.text, ...(part.choices.length > 0 ? { attachment: buttonsOf(part.choices, given.buttonType) } : {}) });
     if (answer.ok || part.choices.length === 0 || !mayBeButtons(answer.failure)) return partSent(answer);
     // Buttons are not promised by the published pages. Where they are refused, choices become numbered lines.
     const sent = await sendParts(chat, await makeUp(chat, { text: part.text, choices: part.choices }, 0));
@@ -325,10 +327,10 @@ function partSent(answer: OaResult<{ message_id: string }>): PartSent {
   return sent.kind === 'gone' && !answer.ok ? { ...sent, windowClosed: isWindowClosed(answer.failure) } : sent;
 }
 
-function buttonsOf(choices: readonly Choice[][]): unknown {
+function buttonsOf(choices: readonly Choice[][], type: string | null): unknown {
   const buttons = choices.flat().map((choice) => {
     const title = Array.from(choice.label).slice(0, 100).join('');
     return choice.url === undefined ? { title, type: 'oa.query.hide', payload: `${payloadMark}${choice.id}` } : { title, type: 'oa.open.url', payload: { url: choice.url } };
   });
-  return { type: 'template', payload: { buttons } };
+  return { type: 'template', payload: { ...(type === null ? {} : { template_type: type }), buttons } };
 }
