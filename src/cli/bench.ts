@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Plan } from '../domain/plan.ts';
 import { readPlanFile } from '../files/plan-file.ts';
 import { openDesk, putOut, type Desk } from './desk.ts';
 import { CliFailure, exitCodes } from './exit.ts';
@@ -20,9 +21,7 @@ interface BenchRun {
 const benches: Record<string, (run: BenchRun) => Promise<void>> = {
   async queries({ desk, scale, print }) {
     const { benchQueries } = await import('../bench/queries.ts');
-    const { plan } = readPlanFile(await readFile(planFile), desk.levels);
-    if (!plan) throw new Error(`${planFile} has mistakes`);
-    await benchQueries({ plan, calendar: desk.calendar, server: desk.config.mongodbUri, sizes: [Math.max(200, Math.round(1_200 * scale)), Math.max(400, Math.round(120_000 * scale))], loadSize: Math.max(200, Math.round(12_000 * scale)), print });
+    await benchQueries({ plan: await readSeed(desk), calendar: desk.calendar, server: desk.config.mongodbUri, sizes: [Math.max(200, Math.round(1_200 * scale)), Math.max(400, Math.round(120_000 * scale))], loadSize: Math.max(200, Math.round(12_000 * scale)), print });
   },
   async engine({ desk, scale, print }) {
     const { benchEngine } = await import('../bench/engine.ts');
@@ -38,11 +37,23 @@ const benches: Record<string, (run: BenchRun) => Promise<void>> = {
     if (!plan) throw new Error(`${planFile} has mistakes`);
     await benchInbound({ confirmations: Math.max(100, Math.round(10_000 * scale)), plan, print });
   },
+  async memory({ desk, scale, print }) {
+    const { benchMemory } = await import('../bench/memory.ts');
+    // The compiled program: the service is a process of its own.
+    const program = join(import.meta.dirname, '..', '..', 'dist', 'cli.js');
+    await benchMemory({ plan: await readSeed(desk), calendar: desk.calendar, program, members: Math.max(100, Math.round(100_000 * scale)), restMs: Math.max(1_000, Math.min(10_000, 10_000 * scale)), print });
+  },
   async delivery({ scale, only, print }) {
     const { benchDelivery } = await import('../bench/delivery.ts');
     await benchDelivery({ scale, only, alone: false }, print);
   },
 };
+
+async function readSeed(desk: Desk): Promise<Plan> {
+  const { plan } = readPlanFile(await readFile(planFile), desk.levels);
+  if (!plan) throw new Error(`${planFile} has mistakes`);
+  return plan;
+}
 
 /** The names of the benchmarks. */
 export const benchNames: readonly string[] = Object.keys(benches);

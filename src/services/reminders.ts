@@ -39,7 +39,7 @@ export async function tick(core: Core): Promise<TickReport> {
 }
 
 /** Rows read and written at a time. */
-const batchSize = 1000;
+const batchSize = 2_000;
 
 /** A stage that was reached, with the moment from which on it is of no more use. */
 interface Reached extends Stage {
@@ -68,14 +68,11 @@ function endOf(core: Core, wave: Wave): Date | null {
 }
 
 async function remindChairs(core: Core, wave: Wave, stage: Reached): Promise<number> {
-  return streamWave(
-    (after) => core.store.assignments.ofWave(wave.id, { after, limit: batchSize }),
-    async (assignments) => {
-      const chairs = await core.store.people.chairsOf([...new Set(assignments.map((assignment) => assignment.unit))]);
-      const byUnit = pairedBefore(chairs, stage.at);
-      return notify(core, assignments.flatMap((assignment) => (byUnit.get(assignment.unit) ?? []).map((chair) => reminderOf(wave, stage, assignment, chair))));
-    },
-  );
+  return streamWave(core, (after) => core.store.assignments.ofWave(wave.id, { after, limit: batchSize }), async (assignments) => {
+    const chairs = await core.store.people.chairsOf([...new Set(assignments.map((assignment) => assignment.unit))]);
+    const byUnit = pairedBefore(chairs, stage.at);
+    return assignments.flatMap((assignment) => (byUnit.get(assignment.unit) ?? []).map((chair) => reminderOf(wave, stage, assignment, chair)));
+  });
 }
 
 /** The chairs of each unit who were paired when the stage was reached: who came later does not get what was due before. */
@@ -97,17 +94,14 @@ function reminderOf(wave: Wave, stage: Reached, assignment: Pick<Assignment, 'id
 }
 
 async function remindMembers(core: Core, wave: Wave, stage: Reached): Promise<number> {
-  return streamWave(
-    (after) => core.store.pledges.ofWave(wave.id, { after, limit: batchSize }),
-    async (pledges) => {
-      const people = await core.store.people.many(pledges.flatMap((pledge) => (pledge.person === null ? [] : [pledge.person])));
-      const byId = new Map(people.map((person) => [person.id, person]));
-      return notify(core, pledges.flatMap((pledge) => {
-        const person = byId.get(pledge.person ?? '');
-        return person && joinedBefore(person, pledge, stage.at) ? [pledgeReminderOf(wave, stage, pledge, person)] : [];
-      }));
-    },
-  );
+  return streamWave(core, (after) => core.store.pledges.ofWave(wave.id, { after, limit: batchSize }), async (pledges) => {
+    const people = await core.store.people.many(pledges.flatMap((pledge) => (pledge.person === null ? [] : [pledge.person])));
+    const byId = new Map(people.map((person) => [person.id, person]));
+    return pledges.flatMap((pledge) => {
+      const person = byId.get(pledge.person ?? '');
+      return person && joinedBefore(person, pledge, stage.at) ? [pledgeReminderOf(wave, stage, pledge, person)] : [];
+    });
+  });
 }
 
 function joinedBefore(person: Person, pledge: Pledge, at: Date): boolean {
@@ -123,16 +117,20 @@ function request(wave: Wave, stage: Reached, about: string, person: Person, noti
   return { key: `${notice.kind}/${about}/${wave.kind}-${wave.lastDay}/${stage.offset}/${person.id}`, notice, person, about, ...(stage.expiresAt ? { expiresAt: stage.expiresAt } : {}) };
 }
 
-/** Works through a wave page by page; the next page is read while the last one is written. */
-async function streamWave<Item>(read: (after: string | null) => Promise<Page<Item>>, write: (items: readonly Item[]) => Promise<number>): Promise<number> {
+/** Works through a wave page by page; the next page is read, and its people are found, while the last one's reminders are written. */
+async function streamWave<Item>(core: Core, read: (after: string | null) => Promise<Page<Item>>, remind: (items: readonly Item[]) => Promise<NoticeRequest[]>): Promise<number> {
+  const prepare = async (after: string | null): Promise<{ requests: NoticeRequest[]; next: string | null }> => {
+    const page = await read(after);
+    return { requests: await remind(page.items), next: page.next };
+  };
   let added = 0;
-  let reading: Promise<Page<Item>> | null = read(null);
-  while (reading) {
-    const page: Page<Item> = await reading;
-    reading = page.next === null ? null : read(page.next);
+  let preparing: ReturnType<typeof prepare> | null = prepare(null);
+  while (preparing) {
+    const { requests, next }: Awaited<ReturnType<typeof prepare>> = await preparing;
+    preparing = next === null ? null : prepare(next);
     // Should the write fail, the page under way is nobody's any more: its own failure must not go unheard.
-    reading?.catch(() => undefined);
-    added += await write(page.items);
+    preparing?.catch(() => undefined);
+    added += await notify(core, requests);
   }
   return added;
 }
