@@ -112,7 +112,7 @@ function createPhone(element) {
     if (entry.from === 'bot') setTyping(false);
     else if (typing) log.append(typing);
     foldOlder();
-    if (entry.from === 'person' || performance.now() - batch.at > batchMs) batch = { element, at: 0 };
+    if (entry.from === 'person' || !batch.element || performance.now() - batch.at > batchMs) batch = { element, at: 0 };
     if (entry.from === 'bot') batch.at = performance.now();
     if (!old) scrollToNew(batch.element.isConnected ? batch.element : element);
     else if (entry.from === 'bot') scrollToNew(element);
@@ -195,7 +195,10 @@ function createPhone(element) {
     scroll: () => { const last = [...shown.values()].at(-1); if (last) scrollToNew(last.element); },
     /** Brings what is shown to what was said, after a pause or in another view. */
     async sync(again = false) {
+      const earlier = new Set(shown.keys());
       const entries = await call(`/demo/chats/${chat}/messages`);
+      // What came while the answer was on its way may be missing in it.
+      entries.push(...[...shown.values()].filter((row) => !row.element.classList.contains('waiting')).map((row) => row.entry).filter((entry) => !earlier.has(entry.id) && !entries.some((other) => other.id === entry.id)));
       const known = [...shown.values()].map((row) => row.text);
       const waiting = [...shown.values()].filter((row) => row.element.classList.contains('waiting') && !entries.some((entry) => entry.id === row.entry.id));
       if (!again && waiting.length === 0 && known.length === entries.length && entries.every((entry, index) => JSON.stringify(entry) === known[index])) return;
