@@ -2,9 +2,8 @@ import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
 import type { Calendar } from '../../domain/calendar.ts';
 import type { Choice, Incoming } from '../../domain/message.ts';
-import { keepsQuietHours, type NoticeKind } from '../../domain/notice.ts';
-import type { Address } from '../../domain/person.ts';
-import type { Capabilities, Channel, Clock, Log, Outgoing, Reach, Sent, SettingStore } from '../../ports.ts';
+import type { NoticeKind } from '../../domain/notice.ts';
+import type { Capabilities, Channel, Clock, Log, Outgoing, Sent, SettingStore } from '../../ports.ts';
 import { degrade, type Part } from '../degrade.ts';
 import { openRemoteFile } from '../remote-file.ts';
 import type { Budget } from './budget.ts';
@@ -13,18 +12,10 @@ import { createOaClient, tokenCodes, type OaFailure, type OaRequest, type OaResu
 import { isTemplateTrouble, isWindowClosed, mayBeButtons, sentOf } from './sent.ts';
 import type { TokenKeeper } from './tokens.ts';
 import { parseOaEvent } from './update.ts';
+import { createWindows, freeWindowMs, openWindowMs, paidMessageCost, templateCost } from './windows.ts';
 
 /** What stands before a button's payload, so that a press can be told from typed words. Anybody can type it: rights are checked as for typed text. */
 export const payloadMark = '#dd:';
-/** How long after a person's last word a message is free, and how long it is taken at all, in milliseconds. */
-export const freeWindowMs = 48 * 3_600_000;
-/** See {@link freeWindowMs}. */
-export const openWindowMs = 7 * 24 * 3_600_000;
-/** Price of a message between the two windows, and of a template, in đồng. */
-export const paidMessageCost = 55;
-/** A template's price is not published for every kind: the dearest known reading. */
-export const templateCost = 300;
-
 type Document = NonNullable<Outgoing['document']>;
 
 /** What the Official Account's channel is built from. */
@@ -78,16 +69,16 @@ export const zaloOaCapabilities: Capabilities = {
 
 const sentSchema = z.object({ message_id: z.union([z.string(), z.number()]).transform(String) });
 const uploadSchema = z.object({ token: z.string().optional(), attachment_id: z.string().optional() });
-const accountSchema = z.looseObject({ name: z.string().optional(), is_verified: z.boolean().optional(), num_follower: z.coerce.number().optional(), package_name: z.string().optional(), package_valid_through_date: z.string().optional() });
-/** How long a kind's template rests after Zalo refused it for everybody. */
-const templateRestMs = 3_600_000;
-
+const accountSchema = z.looseObject({
+  name: z.string().optional().catch(undefined), is_verified: z.boolean().optional().catch(undefined), num_follower: z.coerce.number().optional().catch(undefined),
+  package_name: z.string().optional().catch(undefined), package_valid_through_date: z.string().optional().catch(undefined),
+});
 /** Creates the channel of a Zalo Official Account. */
 export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
   const { tokens, budget, clock, log, settings } = given;
   const client = createOaClient(given.apiRoot);
   const inHand = new Set<Promise<unknown>>();
-  const templatesRefused = new Map<NoticeKind, { until: number; reason: string }>();
+  const windows = createWindows({ budget, templates: given.templates, calendar: given.calendar });
   let handle: ((incoming: Incoming) => Promise<void>) | null = null;
   let stopped = false;
   let buttonsRefused = false;
@@ -144,31 +135,10 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
     }
   }
 
-  function isNight(at: Date): boolean {
-    const time = given.calendar.timeOf(at);
-    return time >= '22:00' || time < '06:00';
-  }
-
-  function reach(to: Address, at: Date, kind?: NoticeKind): Reach {
-    const since = at.getTime() - to.lastAt.getTime();
-    if (since <= freeWindowMs) return { kind: 'free' };
-    if (since <= openWindowMs) return budget.allows(paidMessageCost, at) ? { kind: 'paid', class: 'message', cost: paidMessageCost } : { kind: 'closed', reason: 'daily spend limit' };
-    return reachByTemplate(at, kind);
-  }
-
-  function reachByTemplate(at: Date, kind: NoticeKind | undefined): Exclude<Reach, { kind: 'free' | 'paid' }> {
-    if (kind === undefined || given.templates[kind] === undefined) return { kind: 'closed', reason: 'no word within 7 days' };
-    const refused = templatesRefused.get(kind);
-    if (refused && at.getTime() < refused.until) return { kind: 'closed', reason: `template refused: ${refused.reason}` };
-    // A template's notification makes no sound at night: a reminder would be lost in the morning's heap.
-    if (keepsQuietHours[kind] && isNight(at)) return { kind: 'closed', reason: 'night' };
-    return budget.allows(templateCost, at) ? { kind: 'template', class: 'template', cost: templateCost } : { kind: 'closed', reason: 'daily spend limit' };
-  }
-
   async function send(chat: string, outgoing: Outgoing): Promise<Sent> {
     if (stopped) return { kind: 'retry', afterMs: 1000, scope: 'channel', reason: 'stopped' };
     // An answer to somebody unknown goes to who has just written.
-    const way = outgoing.to ? reach(outgoing.to, clock(), outgoing.notice?.kind) : ({ kind: 'free' } as const);
+    const way = outgoing.to ? windows.reach(outgoing.to, clock(), outgoing.notice?.kind) : ({ kind: 'free' } as const);
     if (way.kind === 'closed') return { kind: 'refused', reason: `window closed: ${way.reason}` };
     if (way.kind === 'template') return sendTemplate(chat, outgoing);
     const parts = await makeUp(chat, outgoing, channel.capabilities.buttons);
@@ -177,7 +147,7 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
     const sent = await sendParts(chat, parts);
     if (sent.kind !== 'ok' && sent.kind !== 'unknown') await budget.giveBack('message', cost);
     // Zalo counts the window differently: what it does not take as a text, it may take as a template.
-    if (sent.kind === 'gone' && sent.windowClosed && reachByTemplate(clock(), outgoing.notice?.kind).kind === 'template') return sendTemplate(chat, outgoing);
+    if (sent.kind === 'gone' && sent.windowClosed && windows.byTemplate(clock(), outgoing.notice?.kind).kind === 'template') return sendTemplate(chat, outgoing);
     return sent.kind === 'gone' ? { kind: 'gone', reason: sent.reason } : sent;
   }
 
@@ -199,7 +169,7 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
     if (!isTemplateTrouble(answer.failure)) return sentOf(answer);
     const reason = `${answer.failure.code} ${answer.failure.description}`.trim();
     log.error('zalo-oa.template-refused', { kind, reason });
-    templatesRefused.set(kind, { until: clock().getTime() + templateRestMs, reason });
+    windows.restTemplate(kind, reason, clock());
     given.onTemplateRefused(kind, reason);
     return { kind: 'retry', afterMs: 1000, scope: 'chat', reason: `template refused: ${reason}` };
   }
@@ -246,7 +216,7 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
     const form = new FormData();
     // At most 5 MB: the upload wants the whole file with its name.
     form.append('file', new Blob([await buffer(await document.open())], { type: document.mime }), document.name);
-    const uploaded = await call({ path: '/v2.0/oa/upload/file', form, result: uploadSchema, timeoutMs: 40_000 });
+    const uploaded = await call({ path: '/v2.0/oa/upload/file', form, result: uploadSchema, timeoutMs: 25_000 });
     const token = uploaded.ok ? (uploaded.value.token ?? uploaded.value.attachment_id) : undefined;
     if (token === undefined) log.warn('zalo-oa.upload-failed', { code: uploaded.ok ? null : uploaded.failure.code });
     return token ?? null;
@@ -290,7 +260,7 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
       await settings.set(wrongSignatureKey, now);
     },
     catchUp: catchUp.run,
-    reach,
+    reach: windows.reach,
     send: (chat, outgoing) => track(send(chat, outgoing)),
     open: (file) => openRemoteFile(file, { hosts: given.fileHosts, idleMs: 30_000 }),
     deepLink: () => null,

@@ -112,7 +112,7 @@ export function createTokenKeeper(given: TokenKeeperSettings): TokenKeeper {
 
   /** Runs under the lease; null when another process kept it all the time. */
   async function alone<Value>(run: () => Promise<Value>, mayStop: () => Promise<Value | undefined>): Promise<Value | null> {
-    for (let waits = 0; waits < 120; waits += 1) {
+    for (let waits = 0; waits < 50; waits += 1) {
       const already = await mayStop();
       if (already !== undefined) return already;
       const now = clock();
