@@ -44,20 +44,21 @@ export function waitFor(bucket: Bucket, rate: Rate, now: number, wanted = 1): nu
   return lacking <= 0 ? 0 : (lacking / rate.perSecond) * 1000;
 }
 
-/** A budget over all chats: `reserve` is what only urgent messages may draw on, `inSecond` the most that leave within any one second. */
+/** A budget over all chats: `reserve` is what only urgent messages may draw on, `inSecond` the most that leave within any one second, `urgentInSecond` with urgent ones. */
 export interface Budget extends Rate {
   reserve: number;
   inSecond: number;
+  urgentInSecond: number;
 }
 
 /**
- * The budget of a channel. Ordinary messages run at an even pace, a tenth of a second's worth at once at the most; urgent ones find a whole
- * second's worth ready after a rest. Whatever the mixture, no second holds more than the rate and one.
- * @example budgetOf(28) → { perSecond: 28, capacity: 28, reserve: 25.2, inSecond: 29 }
+ * The budget of a channel. Ordinary messages may make up for half a second's delay at once; urgent ones find a whole second's worth ready
+ * after a rest. Whatever the mixture, no second holds more than the rate, and two urgent ones.
+ * @example budgetOf(28) → { perSecond: 28, capacity: 28, reserve: 14, inSecond: 28, urgentInSecond: 30 }
  */
 export function budgetOf(perSecond: number): Budget {
   const capacity = Math.max(1, perSecond);
-  return { perSecond, capacity, reserve: capacity - Math.max(1, perSecond * 0.1), inSecond: Math.ceil(perSecond) + 1 };
+  return { perSecond, capacity, reserve: capacity - Math.max(1, perSecond * 0.5), inSecond: Math.ceil(perSecond), urgentInSecond: Math.ceil(perSecond) + 2 };
 }
 
 /**

@@ -137,12 +137,12 @@ export function createSender(options: SenderOptions): Sender {
     if (!circuit.allows(now, underWay.size) || !storeCircuit.allows(now, underWay.size)) return false;
     const level = levelAt(bucket, budget, now);
     const limit = callsNeeded(budget.perSecond, latencyMs);
-    if (level < 1 || waitForSecond(lately, budget.inSecond, now) > 0 || underWay.size >= limit + urgentCalls) return false;
-    const held = lanes.take(now, level < budget.reserve + 1 || underWay.size >= limit);
+    if (level < 1 || waitForSecond(lately, budget.urgentInSecond, now) > 0 || underWay.size >= limit + urgentCalls) return false;
+    const held = lanes.take(now, level < budget.reserve + 1 || underWay.size >= limit || waitForSecond(lately, budget.inSecond, now) > 0);
     if (!held) return false;
     bucket = draw(bucket, budget, now);
     lately.push(now);
-    if (lately.length > budget.inSecond) lately.shift();
+    if (lately.length > budget.urgentInSecond) lately.shift();
     const task = deliver(held, now)
       .catch((error: unknown) => core.log.error('delivery failed', { channel: channel.name, key: held.row.key, error }))
       .finally(() => {
@@ -170,7 +170,7 @@ export function createSender(options: SenderOptions): Sender {
     // A call that comes back looks by itself.
     if (underWay.size >= (resting ? 1 : callsNeeded(budget.perSecond, latencyMs))) return Number.POSITIVE_INFINITY;
     const level = lanes.waiting(true, now) > 0 ? 1 : budget.reserve + 1;
-    return Math.max(lanes.waitFor(now), waitFor(bucket, budget, now, level), waitForSecond(lately, budget.inSecond, now), circuit.waitFor(now), storeCircuit.waitFor(now));
+    return Math.max(lanes.waitFor(now), waitFor(bucket, budget, now, level), waitForSecond(lately, lanes.waiting(true, now) > 0 ? budget.urgentInSecond : budget.inSecond, now), circuit.waitFor(now), storeCircuit.waitFor(now));
   }
 
   // --------------------------------------------------------------------------------------------------------- reading ahead
@@ -292,10 +292,10 @@ export function createSender(options: SenderOptions): Sender {
    */
   function passGate(): Promise<void> {
     gate = gate.then(async () => {
-      const wait = waitForSecond(left, budget.inSecond, timing.monotonic());
+      const wait = waitForSecond(left, budget.urgentInSecond, timing.monotonic());
       if (wait > 0) await new Promise<void>((resolve) => timing.after(wait, resolve));
       left.push(timing.monotonic());
-      if (left.length > budget.inSecond) left.shift();
+      if (left.length > budget.urgentInSecond) left.shift();
     });
     return gate;
   }

@@ -61,7 +61,7 @@ describe('pacing', () => {
     );
   });
 
-  test('ordinary messages leave at an even pace, urgent ones find a second’s worth ready', () => {
+  test('ordinary messages make up for half a second, urgent ones find as much again ready', () => {
     const budget = budgetOf(28);
     let bucket = fullBucket(budget, 0);
     let ordinary = 0;
@@ -69,9 +69,9 @@ describe('pacing', () => {
       bucket = draw(bucket, budget, 0);
       ordinary += 1;
     }
-    expect(ordinary).toBe(2);
-    expect(levelAt(bucket, budget, 0)).toBeGreaterThanOrEqual(25);
-    expect(budgetOf(1)).toEqual({ perSecond: 1, capacity: 1, reserve: 0, inSecond: 2 });
+    expect(ordinary).toBe(14);
+    expect(levelAt(bucket, budget, 0)).toBeGreaterThanOrEqual(14);
+    expect(budgetOf(1)).toEqual({ perSecond: 1, capacity: 1, reserve: 0, inSecond: 1, urgentInSecond: 3 });
   });
 
   test('no second holds more than the rate and one, whatever was saved up', () => {
