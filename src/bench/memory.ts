@@ -109,7 +109,7 @@ async function withService(program: string, folder: string, run: (service: { pid
   const port = await freePort();
   const begun = performance.now();
   const child = spawn(process.execPath, [program, 'start'], {
-    env: { PATH: process.env.PATH, DATA_DIR: folder, PORT: String(port), TELEGRAM_BOT_TOKEN: '1:bench', TELEGRAM_API_ROOT: `http://127.0.0.1:${portOf(deaf)}` }, stdio: ['ignore', 'ignore', 'pipe'],
+    env: { DATA_DIR: folder, PORT: String(port), TELEGRAM_BOT_TOKEN: '1:bench', TELEGRAM_API_ROOT: `http://127.0.0.1:${portOf(deaf)}` }, stdio: ['ignore', 'ignore', 'pipe'],
   });
   const ended = once(child, 'exit');
   let words = '';
@@ -160,7 +160,7 @@ async function memoryOf(pid: number): Promise<Memory> {
 
 async function timeCommand(program: string, args: readonly string[], folder: string): Promise<number> {
   const begun = performance.now();
-  const child = spawn(process.execPath, [program, ...args], { env: { PATH: process.env.PATH, DATA_DIR: folder }, stdio: 'ignore' });
+  const child = spawn(process.execPath, [program, ...args], { env: { DATA_DIR: folder }, stdio: 'ignore' });
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`dondoc ${args.join(' ')} ended with ${code}`);
   return performance.now() - begun;
