@@ -16,10 +16,11 @@ import { Refusal } from '../../src/domain/refusal.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { createServer } from '../../src/http/server.ts';
 import { serveZaloOaWebhook, zaloOaWebhookPath } from '../../src/http/zalo-webhooks.ts';
-import type { Log, Outgoing, Store } from '../../src/ports.ts';
-import { at, calendar } from '../support/builders.ts';
+import type { Channel, Log, Outgoing, Store } from '../../src/ports.ts';
+import { at, buildOutboxRow, buildPerson, calendar } from '../support/builders.ts';
 import { startFakeZaloOa, type FakeZaloOa, type ZaloOaFailure } from '../support/fake-zalo-oa.ts';
 import { openHouseStore } from '../support/house-store.ts';
+import { freePacing, openPost } from '../support/post.ts';
 import { testChannel } from './contract.ts';
 
 const user = '2512523625412515';
@@ -381,6 +382,32 @@ describe('windows and money', () => {
     expect(stand.channel.reach(to, stand.now(), 'reminder').kind).toBe('paid');
   });
 
+  test('through the sender too: who the money does not reach ends as "window closed", nobody is written to twice', async () => {
+    const stand = await open({ limit: 2 * 55, from: new Date() });
+    const post = await openPost({ channels: { 'zalo-oa': freePacing } });
+    try {
+      (post.core.channels as Map<string, Channel>).set('zalo-oa', stand.channel);
+      const chats = ['2001', '2002', '2003', '2004', '2005'];
+      for (const chat of chats) await stand.fake.says(chat, 'chào');
+      stand.wait(3 * day);
+      post.now.add(3 * day);
+      const lastAt = new Date(stand.now().getTime() - 3 * day);
+      for (const chat of chats) {
+        const { id: _id, ...person } = buildPerson(chat);
+        const { id } = await post.store.people.create({ ...person, addresses: [{ channel: 'zalo-oa', id: chat, lastAt, state: 'active', reason: null }] });
+        await post.store.outbox.put([buildOutboxRow(`reminder/${chat}`, { person: id, channel: 'zalo-oa', notice: reminder })]);
+      }
+      post.sender('zalo-oa');
+      await post.idle(20_000);
+      const rows = await Promise.all(chats.map((chat) => post.store.outbox.get(`reminder/${chat}`)));
+      expect(rows.filter((row) => row?.state === 'sent')).toHaveLength(2);
+      expect(rows.filter((row) => row?.state === 'dead').map((row) => row?.reason)).toEqual(Array.from({ length: 3 }, () => 'window closed: daily spend limit'));
+      expect(chats.map((chat) => stand.fake.seen(chat).length).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([0, 0, 0, 1, 1]);
+    } finally {
+      await post.close();
+    }
+  }, 30_000);
+
   test('what surely did not leave costs nothing, what may have arrived does, a long text costs each of its pieces', async () => {
     const stand = await open({ limit: 1000 });
     stand.wait(3 * day);
@@ -416,7 +443,7 @@ describe('windows and money', () => {
     const stand = await open();
     stand.fake.fail(cs, { kind: 'error', code, message });
     expect(await stand.channel.send(user, plain('tin', { choices: twoChoices }))).toMatchObject(expected);
-    expect(await stand.store.settings.get('zalo-oa/buttons-refused')).toBeNull();
+    expect(await stand.store.settings.get('zalo-oa/buttons-refused/plain')).toBeNull();
   });
 
   test('over the rate nothing is executed, and the channel rests', async () => {
@@ -467,9 +494,11 @@ describe('buttons and files', () => {
     stand.fake.buttons('typed');
     const channel = stand.again({ buttonType: 'button' });
     await begin(stand, channel);
+    // Without it they were refused, and that is remembered of the other shape only.
+    await stand.channel.send(user, plain('Chọn', { choices: twoChoices }));
     await channel.send(user, plain('Chọn', { choices: twoChoices }));
-    expect(stand.fake.seen(user).map((message) => message.buttons.length)).toEqual([2]);
-    expect(stand.fake.calls.filter((call) => call.path === cs)).toHaveLength(1);
+    expect(stand.fake.seen(user).map((message) => message.buttons.length)).toEqual([0, 2]);
+    expect([stand.channel.capabilities.buttons, channel.capabilities.buttons]).toEqual([0, 5]);
     await channel.stop();
   });
 
