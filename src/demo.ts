@@ -72,6 +72,7 @@ async function startOnce(config: Config, reset: () => Promise<boolean>): Promise
   try {
     await claimData(house);
     await followDemoClock(house);
+    await keepDemoClock(house);
     const web = createWebChannel({
       transcripts: core.store.transcripts, files: core.store.files, clock: core.clock,
       nameOf: (chat) => cast.find((person) => person.chat === chat)?.name ?? '',

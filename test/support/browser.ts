@@ -21,8 +21,5 @@ export function openBrowser(): Promise<Browser> {
 /** What axe finds wrong on the page as it is now, of any weight: `rule: where`. */
 export async function findBarriers(page: Page): Promise<string[]> {
   await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { violations } = await (globalThis as unknown as { axe: { run(what: unknown): Promise<{ violations: { id: string; nodes: { target: string[] }[] }[] }> } }).axe.run(document);
-    return violations.flatMap((violation) => violation.nodes.map((node) => `${violation.id}: ${node.target.join(' ')}`));
-  });
+  return page.evaluate<string[]>('axe.run(document).then(({ violations }) => violations.flatMap((violation) => violation.nodes.map((node) => `${violation.id}: ${node.target.join(" ")}`)))');
 }

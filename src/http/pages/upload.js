@@ -36,7 +36,8 @@
     var label = send.textContent;
     var request = new XMLHttpRequest();
     request.open('POST', location.href);
-    request.setRequestHeader('accept', 'text/html');
+    // A sentence about a link that is no good any more comes in the language of this page, not of the browser.
+    request.setRequestHeader('accept-language', document.documentElement.lang);
     request.upload.onprogress = function (progress) {
       if (!progress.lengthComputable) return;
       bar.value = Math.round((progress.loaded / progress.total) * 100);
