@@ -45,6 +45,14 @@ async function hears(said: () => string[], matching: RegExp): Promise<string> {
   throw new Error(`never said: ${matching}\n${said().join('\n---\n')}`);
 }
 
+/** `dondoc zalo login`, with the token of the environment or a pasted one; the exit code. */
+function login(environment: Record<string, string>, pasted?: string): Promise<number> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, ['dist/cli.js', 'zalo', 'login', ...(pasted === undefined ? [] : ['--paste'])], { env: { PATH: process.env.PATH, ...environment } }, (error) => resolve(typeof error?.code === 'number' ? error.code : 0));
+    child.stdin?.end(pasted === undefined ? '' : `${pasted}\n`);
+  });
+}
+
 const numberOf = (text: string, label: string): string => new RegExp(`^(\\d+)\\. ${label}`, 'm').exec(text)?.[1] ?? '';
 
 describe.each(['polling', 'webhook'] as const)('a chair on the Zalo Bot by %s', (mode) => {
@@ -99,15 +107,18 @@ describe('a chair on the Official Account', () => {
     const status = (await runCommand(environment, 'zalo', 'status')) as Record<string, unknown>;
     expect(status).toMatchObject({ reachable: true, verified: true, package: 'Growth', refused: null, buttons: true, spentToday: 0 });
     // The first token was used long ago: a login with it is refused, and nothing that works is lost.
-    const login = await new Promise<number>((resolve) => execFile(process.execPath, ['dist/cli.js', 'zalo', 'login'], { env: { PATH: process.env.PATH, ...environment } }, (error) => resolve(typeof error?.code === 'number' ? error.code : 0)));
-    expect(login).toBe(65);
+    expect(await login(environment)).toBe(65);
+    expect(await login(environment, fake.goodRefreshToken())).toBe(0);
+    // The running service goes on with the new pair.
+    await fake.says(chair, 'tro giup');
+    await hears(said, /không cần dấu/);
 
     await service.kill();
     expect(await fake.says(chair, 'TRANG THAI')).toBe(0);
     const again = await startProcess(environment);
     undo.push(() => again.kill());
     await hears(said, /Việc của/);
-    expect(fake.exchanges).toEqual([fake.firstRefreshToken, fake.firstRefreshToken]);
+    expect(fake.exchanges).toHaveLength(3);
     for (const secret of [fake.appSecret, fake.secretKey, fake.firstRefreshToken, 'access-']) expect(service.log() + again.log()).not.toContain(secret);
     expect(await again.stop()).toBe(0);
   }, 90_000);

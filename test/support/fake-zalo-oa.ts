@@ -66,6 +66,8 @@ export interface FakeZaloOa {
   /** Refresh tokens traded in so far, good and burnt. */
   exchanges: string[];
   calls: { path: string; code: number }[];
+  /** The one refresh token that is good now, as the console would give it. */
+  goodRefreshToken(): string;
   /** Called in the middle of an exchange, after the old token is burnt. */
   onExchange: (() => void) | null;
   close(): Promise<void>;
@@ -308,6 +310,7 @@ export async function startFakeZaloOa(options: { trial?: boolean; ratePerMinute?
     wait: (ms) => (shift += ms),
     leaves: (user) => void gone.add(user),
     losesFiles: () => (filesLost = true),
+    goodRefreshToken: () => tokens.refresh,
     exchanges: [], calls: [], onExchange: null,
     async close() {
       server.closeAllConnections();

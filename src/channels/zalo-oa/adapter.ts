@@ -56,7 +56,6 @@ export interface ZaloOaChannel extends Channel {
 }
 
 const callMs = 20_000;
-const buttonsKey = 'zalo-oa/buttons-refused';
 const wrongSignatureKey = 'zalo-oa/wrong-signature';
 const fileLimit = 5 * 1024 * 1024;
 
@@ -78,6 +77,8 @@ export function createZaloOaChannel(given: ZaloOaSettings): ZaloOaChannel {
   const { tokens, budget, clock, log, settings } = given;
   const client = createOaClient(given.apiRoot);
   const inHand = new Set<Promise<unknown>>();
+  // Of this shape of buttons only: another one set by the operator is tried anew.
+  const buttonsKey = `zalo-oa/buttons-refused/${given.buttonType ?? 'plain'}`;
   const windows = createWindows({ budget, templates: given.templates, calendar: given.calendar });
   let handle: ((incoming: Incoming) => Promise<void>) | null = null;
   let stopped = false;
