@@ -34,9 +34,12 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
+/** Refusals that a person in the chat and an operator at a terminal are told in different words. */
+const atTerminal: Readonly<Record<string, string>> = { 'plan-none': 'cli.plan-none', 'unit-unknown': 'cli.unit-unknown', 'obligation-unknown': 'cli.obligation-unknown' };
+
 async function sayRefusal(refusal: Refusal): Promise<string> {
   const desk = await openDesk();
-  return desk.say(`refusal.${refusal.code}`, refusal.params);
+  return desk.say(atTerminal[refusal.code] ?? `refusal.${refusal.code}`, refusal.params);
 }
 
 function createProgram(): Command {

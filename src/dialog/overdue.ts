@@ -135,7 +135,7 @@ function rowLines(turn: PersonTurn, scope: Scope, row: OverdueRow, n: number): s
   return [what, turn.say('overdue.row-state', { late, blame })];
 }
 
-/** "Đã nhắc 4 lần" and "chưa từng kết nối" are different answers: the reach comes first where nobody could be reminded. */
+/** "Đã nhắc 4 lần" and "chưa ghép nối" are different answers: the reach comes first where nobody could be reminded. */
 export function reachWords(turn: Pick<Turn, 'say'>, row: Pick<OverdueRow, 'reach' | 'reminders'>): string {
   const reminded = row.reminders > 0 ? turn.say('overdue.reminded', { count: row.reminders }) : turn.say('overdue.not-reminded');
   return row.reach === 'reachable' ? reminded : turn.say('overdue.reach-and-reminders', { reach: turn.say(`overdue.reach.${row.reach}`), reminded });

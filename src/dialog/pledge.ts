@@ -25,7 +25,7 @@ const formDraft = z.object({ answers: z.array(z.string()) });
 const nameDraft = z.object({ unit: z.string() });
 const dayDraft = z.object({ unit: z.string(), name: z.string() });
 const sureDraft = z.object({ unit: z.string(), name: z.string(), day: localDateSchema, source: z.string() });
-const aliases = ['cam ket', 'ban cam ket', 'dang ky', 'pledge'];
+const aliases = ['cam ket', 'ban cam ket', 'dang ky', 'ban dang ky', 'pledge'];
 
 /** `/camket`: a member's own pledge, and for a chair how the unit stands with pledges on telephones and on paper. */
 export const pledgeDialog: DialogPart = {

@@ -7,6 +7,8 @@ import type { PersonTurn, Turn } from './turn.ts';
 export const shortListSize = 8;
 /** The same where each entry takes two lines. */
 export const longListSize = 5;
+/** The same where each entry takes three lines: title, deadline, state. */
+export const dutyListSize = 4;
 
 /**
  * A screen of lines and buttons, one button a row. After a button of an earlier screen it takes that screen's place: a list is turned,

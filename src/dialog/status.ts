@@ -8,7 +8,7 @@ import { countBelow, listDuties, readAssignment, readVersions, type AssignmentVi
 import { currentPlan } from '../services/current-plan.ts';
 import { actionOfDuty, dueOfDuty, labelOfDuty, stateOfDuty, titleOfDuty } from './duty.ts';
 import { showOwnPledge } from './pledge.ts';
-import { button, longListSize, pageNumber, requirePerson, screen, shortListSize } from './screen.ts';
+import { button, dutyListSize, pageNumber, requirePerson, screen, shortListSize } from './screen.ts';
 import { commandChoice, type DialogPart, type PersonTurn } from './turn.ts';
 
 const versionsShown = 5;
@@ -48,9 +48,9 @@ async function showDuties(turn: PersonTurn, ref: string, page: number): Promise<
   if (units.length === 0) throw new Refusal('not-allowed');
   if (ref !== '-' && !unit) throw new Refusal('choice-old');
   const duties = await listDuties(core, person, unit?.code ?? null);
-  const pages = Math.max(1, Math.ceil(duties.length / longListSize));
+  const pages = Math.max(1, Math.ceil(duties.length / dutyListSize));
   const at = Math.min(page, pages - 1);
-  const shown = duties.slice(at * longListSize, (at + 1) * longListSize);
+  const shown = duties.slice(at * dutyListSize, (at + 1) * dutyListSize);
   const title = (view: AssignmentView) => (unit ? titleOfDuty(turn, view) : labelOfDuty(turn, view));
   const lines = shown.map((view) => turn.say('status.line', { title: title(view), due: dueOfDuty(turn, view), state: stateOfDuty(turn, view) }));
   const head = turn.say('status.head', { unit: unit?.name ?? turn.say('status.your-units'), owed: duties.filter(isOwed).length, overdue: duties.filter((view) => view.overdue).length });

@@ -9,7 +9,7 @@ import { createLink, uploadLinkMs } from '../services/links.ts';
 import { addToAlbum, findFileTargets, findHandedIn, handIn, readSubmission, submissionId, type FileTargets } from '../services/submissions.ts';
 import { actionOfDuty, dueOfDuty, findNamed, labelOfDuty, namedDuties, stateOfDuty, titleOfDuty } from './duty.ts';
 import { receiptReply, sayFile } from './receipt.ts';
-import { button, longListSize, pageNumber, requirePerson, screen } from './screen.ts';
+import { button, dutyListSize, pageNumber, requirePerson, screen } from './screen.ts';
 import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
 
 const flow = 'submission';
@@ -68,7 +68,7 @@ async function offerDuties(turn: PersonTurn, rest: string): Promise<Reply> {
   const [only] = offered;
   if (!only) throw new Refusal('nothing-open');
   if (offered.length === 1 && only.obligation.deliverable === 'report') return waitForFile(turn, only.assignment.id);
-  const shown = offered.slice(0, longListSize);
+  const shown = offered.slice(0, dutyListSize);
   const lines = shown.map((view) => turn.say('status.line', { title: labelOfDuty(turn, view), due: dueOfDuty(turn, view), state: stateOfDuty(turn, view) }));
   const more = offered.length > shown.length ? [button(turn.say('submission.all'), 'viec-ds', '-', 0)] : [];
   return screen({ pressedOn: null }, [turn.say(owed.length > 0 ? 'submission.which-duty' : 'submission.which-replaced'), ...lines], [...shown.map((view) => actionOfDuty(turn, view, labelOfDuty(turn, view))), more]);
@@ -177,14 +177,14 @@ async function matchFile(turn: PersonTurn, kept: KeptFiles): Promise<Reply> {
 function askTarget(turn: PersonTurn, kept: KeptFiles, targets: FileTargets, page: number): Reply {
   const ref = submissionId(kept.source);
   const all: AssignmentView[] = [...targets.owed, ...targets.others];
-  const shown = all.slice(page * longListSize, (page + 1) * longListSize);
+  const shown = all.slice(page * dutyListSize, (page + 1) * dutyListSize);
   const lines = shown.map((view) => turn.say('status.line', { title: labelOfDuty(turn, view), due: dueOfDuty(turn, view), state: stateOfDuty(turn, view) }));
   const choices = shown.map((view) => {
     const owed = targets.owed.includes(view);
     const label = owed ? labelOfDuty(turn, view) : turn.say(view.assignment.state === 'waived' ? 'submission.as-voluntary' : 'submission.as-replacement', { title: labelOfDuty(turn, view) });
     return button(label, 'nop-cho', ref, view.assignment.id);
   });
-  const next = all.length > (page + 1) * longListSize ? [button(turn.say('screen.next'), 'nop-ds', ref, page + 1)] : page > 0 ? [button(turn.say('screen.first'), 'nop-ds', ref, 0)] : [];
+  const next = all.length > (page + 1) * dutyListSize ? [button(turn.say('screen.next'), 'nop-ds', ref, page + 1)] : page > 0 ? [button(turn.say('screen.first'), 'nop-ds', ref, 0)] : [];
   return screen(turn, [...kept.files.map((file) => sayFile(turn, file)), turn.say(targets.owed.length > 0 ? 'submission.which' : 'submission.replaces'), ...lines], [...choices, next]);
 }
 

@@ -26,7 +26,7 @@ describe('digests', () => {
     expect(more).toEqual([]);
     expect(digest).toContain('2 việc quá hạn từ 3 ngày trở lên');
     expect(digest).toContain('Trần Phú: Học tập chuyên đề, quá 3 ngày; đã nhắc');
-    expect(digest).toContain('Công ty May Phan Thiết: Học tập chuyên đề, quá 3 ngày; ⚠️ chưa kết nối');
+    expect(digest).toContain('Công ty May Phan Thiết: Học tập chuyên đề, quá 3 ngày; ⚠️ chưa ghép nối');
     expect(digest).not.toContain('• Liên đoàn Lao động thành phố Phan Thiết');
     expect(digestsIn(silent.news())).toEqual([]);
     expect((await chair.presses('Xem quá hạn'))[0]).toContain('Quá hạn — Liên đoàn Lao động thành phố Phan Thiết');

@@ -61,7 +61,7 @@ describe('/trangthai', () => {
     const many = planSchema.parse({ ...plan, obligations: Array.from({ length: 7 }, (_, index) => ({ ...plan.obligations[0], key: `bao-cao-${index}`, title: words(`Báo cáo ${index}`) })) });
     const chair = await chairOf('CS-01', { plan: many });
     await chair.says('/trangthai');
-    expect(chair.buttons()).toHaveLength(6);
+    expect(chair.buttons()).toHaveLength(5);
     const [second] = await chair.presses('Trang sau');
     expect(second).toContain('Trang 2/2');
     expect(chair.replies()[0]?.edits).toBeDefined();
@@ -230,11 +230,11 @@ describe('reminders', () => {
     if (!staff) throw new Error('no staff');
     await returnSubmission(house.core, staff, (await duty('bao-cao')).id, 'Thiếu số liệu', null, house.now());
     await house.deliver();
-    expect(chair.news().at(-1)).toMatch(/Trả lại để sửa: Báo cáo học tập \(BN-2024-000001\)\. Xin nộp bản sửa trước khi hết ngày 15\/5\/2024\.[^]*Thiếu số liệu/);
+    expect(chair.news().at(-1)).toMatch(/Trả lại để bổ sung: Báo cáo học tập \(BN-2024-000001\)\. Xin nộp lại, hạn bổ sung: hết ngày 15\/5\/2024\.[^]*Thiếu số liệu/);
     house.goTo('2024-05-15T08:00');
     await house.tick();
-    expect(chair.news().find((text) => text.includes('Nhắc việc'))).toMatch(/hạn sửa: hết ngày 15\/5\/2024, hôm nay là ngày cuối[^]*Thiếu số liệu/);
-    expect((await chair.sends({ name: 'a.pdf', bytes: pdfFile() }))[0]).toMatch(/đã nhận rồi[^]*Bị trả lại/);
+    expect(chair.news().find((text) => text.includes('Nhắc việc'))).toMatch(/hạn bổ sung: hết ngày 15\/5\/2024, hôm nay là ngày cuối[^]*Thiếu số liệu/);
+    expect((await chair.sends({ name: 'a.pdf', bytes: pdfFile() }))[0]).toMatch(/đã nhận rồi[^]*Trả lại để bổ sung/);
     expect((await chair.sends({ name: 'b.pdf', bytes: pdfFile('2') }))[0]).toMatch(/BN-2024-000002[^]*tính theo lần nộp đầu \(BN-2024-000001\)/);
   });
 });

@@ -38,7 +38,7 @@ describe('the office', () => {
       const [card] = await staff.says('/donvi benh vien');
       expect(card).toContain('Công đoàn Bệnh viện Hàm Tân (CS-03)');
       expect(card).toContain('trực thuộc Liên đoàn Lao động huyện Hàm Tân');
-      expect(card).toContain('Chủ tịch: chưa có ai kết nối');
+      expect(card).toContain('Chủ tịch: chưa có ai ghép nối');
       expect(card).toContain('quá hạn 1');
     });
 
@@ -106,8 +106,8 @@ describe('the office', () => {
     await staff.presses('1. Mở');
     await staff.presses('📎 Báo cáo.pdf');
     expect(staff.replies()[0]?.document?.name).toBe('Báo cáo.pdf');
-    await staff.presses('Chấp nhận');
-    await staff.presses('Chấp nhận');
+    await staff.presses('Duyệt');
+    await staff.presses('Duyệt');
     expect((await report()).state).toBe('accepted');
     await house.deliver();
     expect(chair.news()).toHaveLength(1);
@@ -194,7 +194,7 @@ describe('the office', () => {
     expect((await staff.says('/nhac hoc tap phan thiet'))[0]).toContain('Nhắc 3 việc quá hạn');
     const [done] = await staff.presses('Gửi lời nhắc');
     expect(done).toContain('Đã xếp gửi 1 lời nhắc');
-    expect(done).toContain('2 việc thuộc đơn vị chưa kết nối hoặc không liên lạc được');
+    expect(done).toContain('2 việc thuộc đơn vị chưa ghép nối hoặc không liên lạc được');
     await house.deliver();
     const news = chair.news().join('\n');
     expect(news).toContain('Học tập chuyên đề');

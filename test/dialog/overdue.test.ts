@@ -33,7 +33,7 @@ describe('/quahan', () => {
     expectPhoneScreen(staff);
     const [evidence] = await staff.presses('Bằng chứng: Công đoàn Trường');
     expect(evidence).toContain('trong tháng 3/2024 — hạn cuối: hết ngày 31/3/2024');
-    expect(evidence).toContain('Kết nối: chưa kết nối');
+    expect(evidence).toContain('Liên lạc: chưa ghép nối');
     expectPhoneScreen(staff);
   });
 
@@ -47,7 +47,7 @@ describe('/quahan', () => {
     const lines = (list ?? '').split('\n');
     const stateOf = (name: string) => lines[lines.findIndex((line) => line.includes(name)) + 1];
     expect(stateOf('Trần Phú')).toBe('   quá hạn 2 ngày; đã nhắc 1 lần');
-    expect(stateOf('Công ty May')).toBe('   quá hạn 2 ngày; ⚠️ chưa kết nối, chưa nhắc lần nào');
+    expect(stateOf('Công ty May')).toBe('   quá hạn 2 ngày; ⚠️ chưa ghép nối, chưa nhắc lần nào');
   });
 
   test('a unit whose only chair blocked the bot is unreachable, not silent', async () => {

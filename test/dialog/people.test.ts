@@ -15,7 +15,7 @@ describe("a person's own data", () => {
     await open();
     const chair = await house.pair('Nguyễn Thị Hoa', 'chair', 'CS-01');
     expect(await chair.says('/dulieu')).toEqual([
-      ['Dữ liệu cá nhân của đồng chí:', '• Tên: Nguyễn Thị Hoa', '• Chủ tịch công đoàn — Công đoàn Trường Trung học cơ sở Trần Phú', '• Kênh trò chuyện: Telegram', '• Bản cam kết: 0', '• Đã đồng ý lúc 07:55 ngày 08/4/2024 (thông báo bản 2026-11)'].join('\n'),
+      ['Dữ liệu cá nhân của đồng chí:', '• Tên: Nguyễn Thị Hoa', '• Chủ tịch công đoàn — Công đoàn Trường Trung học cơ sở Trần Phú', '• Kênh trò chuyện: Telegram', '• Bản đăng ký: 0', '• Đã đồng ý lúc 07:55 ngày 08/4/2024 (thông báo bản 2026-11)'].join('\n'),
     ]);
   });
 
@@ -40,23 +40,23 @@ describe("a person's own data", () => {
     await member.says('/dulieu');
     await member.presses('Nhận bản sao');
     const file = member.replies()[0]?.document?.fileId ?? '';
-    await member.presses('Xoá dữ liệu của tôi');
+    await member.presses('Xóa dữ liệu của tôi');
     expect(await member.person()).not.toBeNull();
-    expect(await member.presses('Xoá')).toEqual([expect.stringContaining('Đã xoá dữ liệu cá nhân')]);
+    expect(await member.presses('Xóa')).toEqual([expect.stringContaining('Đã xóa dữ liệu cá nhân')]);
     expect(await member.person()).toBeNull();
     expect(await house.store.pledges.get(`2024/${person?.id}`)).toBeNull();
     expect(await house.store.files.describe(file)).toBeNull();
     expect(await house.store.assignments.ofUnit('CS-01', null)).toEqual(assignments);
-    expect(await member.presses('#data:delete-yes')).toEqual([expect.stringContaining('Đã xoá dữ liệu cá nhân')]);
+    expect(await member.presses('#data:delete-yes')).toEqual([expect.stringContaining('Đã xóa dữ liệu cá nhân')]);
   });
 
   test('is deleted with the numbered choices that were read on a channel without buttons', async () => {
     await open(twoChannels);
     const member = await house.pair('Lan', 'member', 'CS-01', 'zalo-bot');
     await member.says('/dulieu');
-    await member.presses('Xoá dữ liệu của tôi');
+    await member.presses('Xóa dữ liệu của tôi');
     expect(await house.store.drafts.numbered(addressKey('zalo-bot', member.chat), 1)).not.toBeNull();
-    await member.presses('Xoá');
+    await member.presses('Xóa');
     expect(await house.store.drafts.numbered(addressKey('zalo-bot', member.chat), 1)).toBeNull();
   });
 
@@ -66,8 +66,8 @@ describe("a person's own data", () => {
     const id = `2024/${(await member.person())?.id}`;
     await house.store.pledges.change(id, (pledge) => ({ ...pledge, text: 'Tôi cam kết', state: 'confirmed', verdict: 'on-time', countedAt: house.now(), confirmedAt: house.now(), versions: [{ text: 'Tôi cam kết', at: house.now() }], wave: null }));
     await member.says('/dulieu');
-    await member.presses('Xoá dữ liệu của tôi');
-    await member.presses('Xoá');
+    await member.presses('Xóa dữ liệu của tôi');
+    await member.presses('Xóa');
     expect(await house.store.pledges.get(id)).toMatchObject({ state: 'confirmed', verdict: 'on-time', text: '', versions: [], unit: 'CS-01' });
   });
 
@@ -75,7 +75,7 @@ describe("a person's own data", () => {
     await open();
     const chair = await house.pair('Hoa', 'chair', 'CS-01');
     await chair.says('/dulieu');
-    await chair.presses('Xoá dữ liệu của tôi');
+    await chair.presses('Xóa dữ liệu của tôi');
     await chair.presses('Giữ lại');
     expect((await chair.person())?.roles).toHaveLength(1);
   });
@@ -121,7 +121,7 @@ describe('help', () => {
     await open();
     const chair = await house.pair('Hoa', 'chair', 'CS-01');
     const id = (await chair.person())?.id ?? '';
-    expect(await chair.says('huỷ')).toEqual([expect.stringContaining('Hiện không có việc nào đang làm dở')]);
+    expect(await chair.says('hủy')).toEqual([expect.stringContaining('Hiện không có việc nào đang làm dở')]);
     await house.store.drafts.set(id, { flow: 'thu', data: {}, at: house.now() });
     expect(await chair.says('HỦY')).toEqual([expect.stringContaining('Đã bỏ dở')]);
     expect(await house.store.drafts.get(id)).toBeNull();

@@ -79,7 +79,7 @@ describe('a member\'s pledge', () => {
     expect((await member.says('Ngắn'))[0]).toContain('Chưa xác nhận');
     await house.close();
     house = await openHouse({ plan: null });
-    expect((await (await join('Minh', 'CS-01')).says('/camket'))[0]).toContain('không có bản cam kết');
+    expect((await (await join('Minh', 'CS-01')).says('/camket'))[0]).toContain('không có bản đăng ký');
   });
 
   test('is reminded of until it is confirmed, and a waiting reminder is dropped then', async () => {

@@ -256,7 +256,7 @@ describe('taking back', () => {
     const chair = await chairOf('CS-01');
     await chair.sends({ name: 'a.pdf', bytes: pdfFile('1') });
     const old = questionChoice(chair, 'Rút lại');
-    expect((await chair.presses('Rút lại'))[0]).toContain('BN-2024-000001 sẽ bị huỷ');
+    expect((await chair.presses('Rút lại'))[0]).toContain('BN-2024-000001 sẽ bị hủy');
     expect((await chair.presses('Rút lại'))[0]).toContain('trở lại chưa nộp');
     expect((await assignmentsOf('CS-01'))[0]).toMatchObject({ state: 'open', receipt: null, countedAt: null });
     expect((await versionsOf('CS-01'))[0]?.withdrawnAt).not.toBeNull();
