@@ -361,7 +361,7 @@ export interface InboxRow {
   key: string;
   incoming: Incoming;
   state: 'new' | 'done';
-  /** How often handling began. */
+  /** How often handling began again after it was not finished. */
   tries: number;
 }
 
@@ -370,7 +370,7 @@ export interface InboxStore {
   /** Stores it; false when it was there already. */
   put(incoming: Incoming): Promise<boolean>;
   get(key: string): Promise<InboxRow | null>;
-  /** Counts a try; handling begins. */
+  /** Counts a try after one that was not finished; answers how many there were. */
   begin(key: string): Promise<number>;
   done(key: string, at: Date): Promise<void>;
   /** Those not done yet, oldest first: looked at when the service starts. */

@@ -1,5 +1,5 @@
 import { inboxKey, type Incoming, type Reply } from '../domain/message.ts';
-import { addressKey, languageSchema, type Language, type Person } from '../domain/person.ts';
+import { addressKey, currentAddress, languageSchema, type Language, type Person } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Core, Text } from '../ports.ts';
 import { answerRow } from '../services/notify.ts';
@@ -13,6 +13,7 @@ export const tryLimit = 3;
 const defaultConcurrency = 32;
 const defaultPauses: readonly number[] = [100, 1000];
 const resumePage = 100;
+const addressStaleMs = 60_000;
 
 /** Everything the handle is built from. */
 export interface HandleOptions {
@@ -42,8 +43,8 @@ export interface Handle {
 interface Job {
   key: string;
   incoming: Incoming;
-  /** Whether it is stored and still to be done. Never rejects. */
-  ready: Promise<boolean>;
+  /** Whether it is stored and still to be done: as the first to see it, or once more after somebody did not finish. Never rejects. */
+  ready: Promise<'first' | 'again' | null>;
   /** Told when it is no longer in hand, or will not be. */
   finished?(): void;
 }
@@ -92,7 +93,8 @@ export function createHandle(options: HandleOptions): Handle {
     const queue = queues.get(address) ?? [];
     const job = queue[0];
     if (job) {
-      if (await job.ready) await handleJob(job);
+      const ready = await job.ready;
+      if (ready) await handleJob(job, ready === 'first');
       queue.shift();
       inHand.delete(job.key);
       job.finished?.();
@@ -105,12 +107,13 @@ export function createHandle(options: HandleOptions): Handle {
     if (isIdle()) for (const done of idlers.splice(0)) done();
   }
 
-  async function handleJob(job: Job): Promise<void> {
+  /** The very first try is not counted in the store: only what was not finished is, and nearly everything is. */
+  async function handleJob(job: Job, first: boolean): Promise<void> {
     for (let round = 0; ; round += 1) {
       let tries = round + 1;
       const drafts = guardDrafts(core.store.drafts, job.key);
       try {
-        tries = Math.max(tries, await core.store.inbox.begin(job.key));
+        if (!first || round > 0) tries = Math.max(tries, await core.store.inbox.begin(job.key));
         if (tries > tryLimit) await apologise(job, round === 0 ? tries : null);
         else await answerMessage(job, drafts);
         await core.store.inbox.done(job.key, core.clock());
@@ -141,7 +144,7 @@ export function createHandle(options: HandleOptions): Handle {
       return;
     }
     const person = incoming.group ? null : await core.store.people.byAddress(channel, chat);
-    if (person) await core.store.people.touch(person.id, channel, chat, incoming.at);
+    if (person && isNews(person, incoming)) await core.store.people.touch(person.id, channel, chat, incoming.at);
     const guarded: Core = { ...core, store: Object.create(core.store, { drafts: { value: drafts } }) as Core['store'] };
     const replies = await reply(await readTurn(guarded, person, incoming));
     // Who they are now: the answer to an agreement goes to the new person, the answer to a deletion to nobody.
@@ -210,7 +213,7 @@ export function createHandle(options: HandleOptions): Handle {
       const fresh = !inHand.has(key);
       const stored = core.store.inbox.put(incoming);
       if (fresh) {
-        const ready = stored.then(async (isNew) => isNew || (await core.store.inbox.get(key))?.state === 'new').catch(() => false);
+        const ready = stored.then(async (isNew) => (isNew ? 'first' as const : (await core.store.inbox.get(key))?.state === 'new' ? 'again' as const : null)).catch(() => null);
         enqueue({ key, incoming, ready });
       }
       await stored;
@@ -222,7 +225,7 @@ export function createHandle(options: HandleOptions): Handle {
         if (stopping) return;
         const rows = await core.store.inbox.pending(resumePage, after);
         const left = rows.filter((row) => !inHand.has(row.key));
-        const finished = left.map(({ key, incoming }) => new Promise<void>((resolve) => enqueue({ key, incoming, ready: Promise.resolve(true), finished: resolve })));
+        const finished = left.map(({ key, incoming }) => new Promise<void>((resolve) => enqueue({ key, incoming, ready: Promise.resolve('again'), finished: resolve })));
         const last = rows.at(-1);
         if (!last || rows.length < resumePage) return;
         after = last.key;
@@ -239,6 +242,12 @@ export function createHandle(options: HandleOptions): Handle {
       return idle();
     },
   };
+}
+
+/** Whether a message says something new about where the person is: not when they wrote there within the last minute. */
+function isNews(person: Person, { channel, chat, at }: Incoming): boolean {
+  const current = currentAddress(person);
+  return current?.channel !== channel || current.id !== chat || at.getTime() - current.lastAt.getTime() > addressStaleMs;
 }
 
 /** What of a failure may be logged: its name, code and place. Never its message, which may quote what a person wrote. */

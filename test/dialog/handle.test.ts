@@ -216,7 +216,7 @@ describe('failures', () => {
     await house.handle.idle();
     await house.handle.resume();
     await house.handle.idle();
-    expect(await house.store.inbox.get('telegram:m1')).toMatchObject({ state: 'new', tries: 2 });
+    expect(await house.store.inbox.get('telegram:m1')).toMatchObject({ state: 'new', tries: 1 });
     found.mockRestore();
     ping.mockRestore();
     await house.handle.resume();
