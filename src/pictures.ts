@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url';
-import { toBuffer } from 'qrcode';
 import type { Chart, ChartTone } from './ports.ts';
 
 const width = 1000;
@@ -14,6 +13,7 @@ const fonts = ['400Regular/BeVietnamPro_400Regular.ttf', '600SemiBold/BeVietnamP
  * Throws when the text is longer than a QR code holds (about 2,300 bytes).
  */
 export async function drawCode(text: string): Promise<Uint8Array> {
+  const { toBuffer } = await import('qrcode');
   return toBuffer(text, { type: 'png', width: 640, margin: 4, errorCorrectionLevel: 'M' });
 }
 

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import { fileTypeFromBuffer } from 'file-type';
 import type { FileKind } from '../domain/submission.ts';
 import type { Recognised } from '../ports.ts';
 import { recogniseCompound } from './compound.ts';
@@ -30,6 +29,7 @@ export async function recogniseBytes(bytes: Buffer): Promise<Recognised> {
   if (bytes.subarray(0, 2).toString('latin1') === 'MZ' || bytes.subarray(0, 2).toString('latin1') === '#!') return { refused: 'file-program' };
   if (isArchive(bytes)) return recogniseArchive(bytes);
   if (isPdf(bytes)) return isEncryptedPdf(bytes) ? { refused: 'file-encrypted' } : { kind: 'pdf' };
+  const { fileTypeFromBuffer } = await import('file-type');
   const found = await fileTypeFromBuffer(bytes).catch(() => undefined);
   if (!found) return { refused: 'file-kind' };
   if (found.ext === 'cfb') return recogniseCompound(bytes);
