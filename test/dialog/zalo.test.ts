@@ -2,6 +2,8 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { payloadMark, zaloOaCapabilities } from '../../src/channels/zalo-oa/adapter.ts';
 import { readWords } from '../../src/channels/zalo-oa/update.ts';
 import { zaloBotCapabilities } from '../../src/channels/zalo-bot/adapter.ts';
+import { dialogParts } from '../../src/dialog/parts.ts';
+import { createRender } from '../../src/dialog/render.ts';
 import type { ChannelName } from '../../src/domain/person.ts';
 import type { Channel } from '../../src/ports.ts';
 import { offerNumbers } from '../../src/services/offers.ts';
@@ -125,6 +127,21 @@ describe('on the Official Account', () => {
     await chair.says('gia han');
     await choose(chair, 'Báo cáo 6 tháng');
     expect(await choose(chair, 'Ai quá hạn')).toContain('Quá hạn');
+  });
+
+  test('a reminder carries the facts its template asks for; what has none names the person, and no fact is empty', async () => {
+    await open({ 'zalo-oa': { buttons: 5 } });
+    const chair = await seat(house, 'lan', 'chair', 'LDLD-PT');
+    const person = await chair.person();
+    const render = createRender(house.core, house.text, dialogParts);
+    house.goTo('2024-04-22T08:00');
+    await tick(house.core);
+    const rows = await house.store.outbox.peek('zalo-oa', house.now(), { priorities: [2], limit: 10, except: { keys: [], people: [], chats: [] } });
+    const said = await Promise.all(rows.map((row) => render(row.notice, row, person, false)));
+    expect(said.map((reply) => reply?.facts)).toContainEqual({ name: 'lan', unit: 'Liên đoàn Lao động thành phố Phan Thiết', duty: 'Báo cáo 6 tháng', due: '06/5/2024', left: 'còn 14 ngày' });
+    const [row] = rows;
+    const alarm = row && (await render({ kind: 'alert', code: 'zalo-oa-refused', params: { reason: 'x' } }, row, person, false));
+    expect(alarm?.facts).toEqual({ name: 'lan', unit: '–', duty: '–', due: '–', left: '–' });
   });
 
   test('following greets; unfollowing ends quietly and marks the person; withdrawing deletes what is theirs', async () => {
