@@ -146,6 +146,18 @@ describe('a link to hand in', () => {
     await house.store.people.setLanguage(chair.id, 'vi');
   });
 
+  test('one address with many links is held back like one link with many uploads', async () => {
+    const strict = await createServer({ log: house.core.log, checks: {}, metrics: createMetrics([]), routes: [(scope) => serveUploads(scope, uploadDesk({ core: house.core, text: house.text, log: house.core.log }), { perAddressMinute: 2 })] });
+    const tries = async (remoteAddress: string): Promise<number[]> => {
+      const statuses: number[] = [];
+      for (const token of ['a.1', 'b.2', 'c.3']) statuses.push((await strict.inject({ method: 'POST', url: `/nop/${token}`, remoteAddress })).statusCode);
+      return statuses;
+    };
+    expect(await tries('203.0.113.7')).toEqual([404, 404, 429]);
+    expect(await tries('203.0.113.8')).toEqual([404, 404, 429]);
+    await strict.close();
+  });
+
   test('names with paths and markup are shown as text and never used as a path', async () => {
     const answer = await upload(link(), Buffer.concat([pdf, Buffer.from('%name')]), '../../<img src=x onerror=alert(1)>.pdf');
     expect(answer.status).toBe(200);
