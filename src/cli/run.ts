@@ -11,7 +11,7 @@ import { exitCodes, exitOf, type ExitCode } from './exit.ts';
 import { printOutbox, printOverdue, printStats } from './figures.ts';
 import { checkPlanFile, loadPlanFile } from './plan.ts';
 import { runDemo, runService } from './service.ts';
-import { importUnitSheet } from './units.ts';
+import { closeUnitOn, importUnitSheet } from './units.ts';
 import { loginZalo, printZaloStatus } from './zalo.ts';
 
 /**
@@ -35,7 +35,7 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
 }
 
 /** Refusals that a person in the chat and an operator at a terminal are told in different words. */
-const atTerminal: Readonly<Record<string, string>> = { 'plan-none': 'cli.plan-none', 'unit-unknown': 'cli.unit-unknown', 'obligation-unknown': 'cli.obligation-unknown' };
+const atTerminal: Readonly<Record<string, string>> = { 'plan-none': 'cli.plan-none', 'unit-unknown': 'cli.unit-unknown', 'unit-closed': 'cli.unit-closed', 'obligation-unknown': 'cli.obligation-unknown' };
 
 async function sayRefusal(refusal: Refusal): Promise<string> {
   const desk = await openDesk();
@@ -51,6 +51,7 @@ function createProgram(): Command {
   plan.command('load <file>').description('load a plan, or amend it').action(loadPlanFile);
   const units = program.command('units').description('the union tree');
   units.command('import <file>').description('units from csv or xlsx: code, name, level, parent, members').option('--dry-run', 'check only, write nothing').option('--json', 'one JSON object on stdout').action(importUnitSheet);
+  units.command('close <code>').description('close a unit: what it still owes is void from that day on').requiredOption('--on <day>', 'the first day on which it is no more, YYYY-MM-DD').option('--json', 'one JSON object on stdout').action(closeUnitOn);
   const codes = program.command('codes').description('pairing codes');
   codes.command('issue').description('issue pairing codes').option('--unit <code>', 'for one unit').option('--all', 'for every open unit').option('--role <role>', 'chair, member or staff', 'chair')
     .option('--days <n>', 'days until it expires', '30').option('--json', 'a JSON array on stdout').action(issueCodesFor);

@@ -13,7 +13,7 @@ export const refusalCodes = [
   // pledges
   'pledge-closed', 'pledge-none', 'pledge-empty', 'pledge-confirmed',
   // units, plans, people
-  'unit-unknown', 'unit-closed', 'plan-none', 'obligation-unknown', 'member-unknown',
+  'unit-unknown', 'unit-closed', 'unit-has-below', 'day-past', 'plan-none', 'obligation-unknown', 'member-unknown',
   // choices
   'choice-old', 'choice-unknown', 'link-invalid', 'link-expired',
 ] as const;

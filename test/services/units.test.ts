@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { takeSubmission } from '../../src/domain/assignment.ts';
 import type { Unit, UnitRow } from '../../src/domain/unit.ts';
+import { setClosing } from '../../src/services/closures.ts';
 import { importUnits } from '../../src/services/units.ts';
 import { at, buildPlan } from '../support/builders.ts';
 import { Killed, killAt } from '../support/crash.ts';
@@ -158,5 +159,46 @@ describe('killed between any two writes', () => {
       expect(await tree(house)).toEqual(wanted);
       for (const code of ['B', 'C']) for (const one of await house.store.assignments.ofUnit(code, null)) expect(one.path.join('/')).toBe(code === 'B' ? 'T/H2/N/B' : 'T/H2/N/B/C');
     }
+  });
+});
+
+describe('a unit is closed', () => {
+  let house: House;
+  beforeEach(async () => {
+    house = await openHouse({ plan: 'seed' });
+    houses.push(house);
+  });
+  const statesOf = async (unit: string) => (await house.store.assignments.ofUnit(unit, null)).map((assignment) => assignment.state).sort();
+
+  test('from today on: what it still owes is void, what it handed in stays, again nothing changes', async () => {
+    const [first] = await house.store.assignments.ofUnit('CS-03', null);
+    await house.store.assignments.change(first?.id ?? '', (stored) => takeSubmission(stored, { version: 1, countedAt: house.now(), receipt: 'BN-2024-000001' }, { by: 'x', at: house.now() }));
+    const open = (await statesOf('CS-03')).filter((state) => state === 'open').length;
+    expect(open).toBeGreaterThan(0);
+    expect(await setClosing(house.core, 'CS-03', '2024-04-08')).toMatchObject({ unit: { closed: '2024-04-08' }, voided: open });
+    expect(await statesOf('CS-03')).toEqual(['submitted', ...Array.from({ length: open }, () => 'void')]);
+    expect(await setClosing(house.core, 'CS-03', '2024-04-08')).toMatchObject({ voided: 0 });
+    expect(await statesOf('CS-04')).not.toContain('void');
+  });
+
+  test('from a later day on: nothing before it, void on its morning without anybody doing more', async () => {
+    expect(await setClosing(house.core, 'CS-03', '2024-04-10')).toMatchObject({ voided: 0 });
+    house.goTo('2024-04-09T23:59');
+    await house.tick();
+    expect(await statesOf('CS-03')).not.toContain('void');
+    house.goTo('2024-04-10T00:00');
+    await house.tick();
+    expect(new Set(await statesOf('CS-03'))).toEqual(new Set(['void']));
+  });
+
+  test('never in the past, never above what is still open, never twice', async () => {
+    await expect(setClosing(house.core, 'CS-03', '2024-04-07')).rejects.toMatchObject({ code: 'day-past' });
+    await expect(setClosing(house.core, 'LDLD-HT', '2024-05-01')).rejects.toMatchObject({ code: 'unit-has-below' });
+    await expect(setClosing(house.core, 'NOPE', '2024-05-01')).rejects.toMatchObject({ code: 'unit-unknown' });
+    await setClosing(house.core, 'CS-03', '2024-04-08');
+    house.goTo('2024-04-09T08:00');
+    await expect(setClosing(house.core, 'CS-03', '2024-05-01')).rejects.toMatchObject({ code: 'unit-closed' });
+    await setClosing(house.core, 'CS-04', '2024-05-01');
+    expect(await setClosing(house.core, 'LDLD-HT', '2024-05-01')).toMatchObject({ unit: { code: 'LDLD-HT', closed: '2024-05-01' } });
   });
 });
