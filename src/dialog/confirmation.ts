@@ -6,9 +6,9 @@ import { Refusal } from '../domain/refusal.ts';
 import { declaredBackLimit } from '../domain/submission.ts';
 import { listDuties, readOwnAssignment, type AssignmentView } from '../services/assignments.ts';
 import { handIn, readSubmission, submissionId } from '../services/submissions.ts';
-import { dueOfDuty, labelOfDuty, namedDuties, titleOfDuty } from './duty.ts';
+import { askWhichDuty, dueOfDuty, namedDuties, titleOfDuty } from './duty.ts';
 import { receiptReply } from './receipt.ts';
-import { button, requirePerson, screen, shortListSize, typedText } from './screen.ts';
+import { button, requirePerson, screen, typedText } from './screen.ts';
 import { takeFile } from './submission.ts';
 import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
 
@@ -41,8 +41,7 @@ async function offerDeeds(turn: PersonTurn, rest: string): Promise<Reply> {
   const [only] = offered;
   if (!only) throw new Refusal('nothing-open');
   if (offered.length === 1) return said ? takeSaid(turn, only.assignment.id, said) : askDay(turn, only.assignment.id);
-  const shown = offered.slice(0, shortListSize);
-  return screen({ pressedOn: null }, [turn.say('confirmation.which'), ...shown.map((view) => `• ${labelOfDuty(turn, view)} — ${dueOfDuty(turn, view)}`)], shown.map((view) => button(labelOfDuty(turn, view), 'xn', view.assignment.id)));
+  return askWhichDuty(turn, turn.say('confirmation.which'), offered, 'xn');
 }
 
 async function readDeed(turn: PersonTurn, id: string): Promise<AssignmentView> {

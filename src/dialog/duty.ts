@@ -1,11 +1,11 @@
 import { can } from '../domain/access.ts';
-import type { Choice } from '../domain/message.ts';
+import type { Choice, Reply } from '../domain/message.ts';
 import type { Deliverable } from '../domain/obligation.ts';
 import { dueOnLastDay } from '../domain/deadline.ts';
 import { foldText } from '../domain/spelling.ts';
 import type { AssignmentView } from '../services/assignments.ts';
 import { sayDaysLeft, sayDue } from './deadline.ts';
-import { button } from './screen.ts';
+import { button, screen, shortListSize } from './screen.ts';
 import type { Delivery, PersonTurn, Turn } from './turn.ts';
 
 /** What is needed to put a duty into words: a turn, or a delivery. */
@@ -61,6 +61,13 @@ export function actionOfDuty(speaker: Speaker & Pick<PersonTurn, 'person'>, view
   const verb = verbs[view.obligation.deliverable];
   if (!verb || !can(speaker.person, 'unit.submit', view.unit)) return null;
   return button(label ?? speaker.say(`status.do-${verb}`), verb, view.assignment.id);
+}
+
+/** Asks which of several duties is meant; where there are more than a screen holds, the last button leads to the whole list. */
+export function askWhichDuty(turn: PersonTurn, question: string, offered: readonly AssignmentView[], verb: string): Reply {
+  const shown = offered.slice(0, shortListSize);
+  const more = offered.length > shown.length ? button(turn.say('submission.all'), 'viec-ds', '-', 0) : null;
+  return screen({ pressedOn: null }, [question, ...shown.map((view) => `• ${labelOfDuty(turn, view)} — ${dueOfDuty(turn, view)}`)], [...shown.map((view) => button(labelOfDuty(turn, view), verb, view.assignment.id)), more]);
 }
 
 /** The duties whose title holds the typed words; all of them when none does. */

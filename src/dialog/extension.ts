@@ -4,8 +4,8 @@ import { readDay } from '../domain/day.ts';
 import type { Reply } from '../domain/message.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { listDuties, readOwnAssignment, reasonLimit, requestExtension } from '../services/assignments.ts';
-import { dueOfDuty, labelOfDuty, namedDuties, titleOfDuty } from './duty.ts';
-import { button, requirePerson, screen, shortListSize, typedText } from './screen.ts';
+import { askWhichDuty, dueOfDuty, namedDuties, titleOfDuty } from './duty.ts';
+import { button, requirePerson, screen, typedText } from './screen.ts';
 import { takeFile } from './submission.ts';
 import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
 
@@ -40,8 +40,7 @@ async function offerAsking(turn: PersonTurn, rest: string): Promise<Reply> {
   const [only] = offered;
   if (!only) throw new Refusal('nothing-open');
   if (offered.length === 1) return askDay(turn, only.assignment.id);
-  const shown = offered.slice(0, shortListSize);
-  return screen({ pressedOn: null }, [turn.say('extension.which'), ...shown.map((view) => `• ${labelOfDuty(turn, view)} — ${dueOfDuty(turn, view)}`)], shown.map((view) => button(labelOfDuty(turn, view), 'xin', view.assignment.id)));
+  return askWhichDuty(turn, turn.say('extension.which'), offered, 'xin');
 }
 
 async function askDay(turn: PersonTurn, id: string): Promise<Reply> {

@@ -4,9 +4,9 @@ import { Refusal } from '../domain/refusal.ts';
 import { textLimit } from '../domain/submission.ts';
 import { listDuties, readOwnAssignment } from '../services/assignments.ts';
 import { checkText, handIn, handInEdited } from '../services/submissions.ts';
-import { dueOfDuty, labelOfDuty, titleOfDuty } from './duty.ts';
+import { askWhichDuty, dueOfDuty, titleOfDuty } from './duty.ts';
 import { receiptReply } from './receipt.ts';
-import { button, requirePerson, screen, shortListSize, typedText } from './screen.ts';
+import { requirePerson, typedText } from './screen.ts';
 import { takeFile } from './submission.ts';
 import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
 
@@ -35,8 +35,7 @@ async function offerTexts(turn: PersonTurn, rest: string): Promise<Reply> {
   const [only] = texts;
   if (!only) throw new Refusal('nothing-open');
   if (texts.length === 1) return rest === '' ? askText(turn, only.assignment.id) : takeText(turn, only.assignment.id, rest);
-  const shown = texts.slice(0, shortListSize);
-  return screen({ pressedOn: null }, [turn.say('focus.which'), ...shown.map((view) => `• ${labelOfDuty(turn, view)} — ${dueOfDuty(turn, view)}`)], shown.map((view) => button(labelOfDuty(turn, view), 'nv', view.assignment.id)));
+  return askWhichDuty(turn, turn.say('focus.which'), texts, 'nv');
 }
 
 async function askText(turn: PersonTurn, id: string): Promise<Reply> {

@@ -180,6 +180,14 @@ describe('/giahan', () => {
     expect(staff.news().join('\n')).toContain('Chờ số liệu của cơ sở');
   });
 
+  test('more duties than a screen holds are offered with the way to all of them', async () => {
+    const many = planSchema.parse({ ...plan, obligations: Array.from({ length: 10 }, (_, index) => ({ ...plan.obligations[0], key: `viec-${index}`, title: words(`Việc ${index}`) })) });
+    const chair = await chairOf('CS-01', { plan: many });
+    await chair.says('/giahan');
+    expect(chair.buttons()).toHaveLength(9);
+    expect((await chair.presses('Xem tất cả'))[0]).toContain('còn 10 việc');
+  });
+
   test('what has no deadline cannot be extended', async () => {
     const chair = await chairOf('CS-01');
     expect((await chair.presses(`#xin:${(await duty('nhiem-vu')).id}`))[0]).toContain('không có hạn');
