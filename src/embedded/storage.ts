@@ -115,7 +115,14 @@ export function openStorage(folder: string, onLost: () => void = () => undefined
     has: (key) => data.doesExist(key),
     read: (range, limit, reverse, after) => [...data.getRange(span(range, limit, reverse, after))],
     readKeys: (range, limit, reverse, after) => [...data.getKeys(span(range, limit, reverse, after))],
-    count: (range, most) => data.getKeysCount(span(range, most, false, undefined)),
+    count: (range, most) => {
+      if (most !== undefined) {
+        if (most <= 0) return 0;
+        // LMDB's count knows no limit and would walk a range of millions: one jump tells whether there are that many.
+        for (const _ of data.getKeys({ ...span(range, 1, false, undefined), offset: most - 1 })) return most;
+      }
+      return data.getKeysCount(span(range, undefined, false, undefined));
+    },
     put: (key, value) => data.putSync(key, value),
     remove: (key) => {
       data.removeSync(key);
