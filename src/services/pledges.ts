@@ -10,7 +10,7 @@ import { Refusal } from '../domain/refusal.ts';
 import { createWave, stageBase } from '../domain/reminder.ts';
 import { nameSortKey } from '../domain/spelling.ts';
 import { declaredBackLimit, textLimit } from '../domain/submission.ts';
-import type { Unit } from '../domain/unit.ts';
+import { isOpenOn, type Unit } from '../domain/unit.ts';
 import type { Core } from '../ports.ts';
 
 const batchSize = 200;
@@ -186,12 +186,14 @@ export async function readPaperPledge(core: Core, viewer: Person, ref: string): 
   return { pledge, plan, obligation };
 }
 
-/** A pledge for a notice at the moment of delivery; null when it is confirmed or gone. */
+/** A pledge for a notice at the moment of delivery; null when it is confirmed or gone, or when its unit was closed: nobody there is asked any more. */
 export async function viewOpenPledge(core: Core, id: string): Promise<PledgeView | null> {
   const pledge = await core.store.pledges.get(id);
   const plan = pledge && (await core.store.plans.get(pledge.plan));
   const obligation = plan && pledgeObligation(plan);
-  return pledge && plan && obligation && pledge.state !== 'confirmed' ? { pledge, plan, obligation } : null;
+  if (!pledge || !plan || !obligation || pledge.state === 'confirmed') return null;
+  const unit = await core.store.units.get(pledge.unit);
+  return unit && isOpenOn(unit, core.calendar.dayOf(core.clock())) ? { pledge, plan, obligation } : null;
 }
 
 /** A pledge on paper as the chair declares it. `source` makes repeats harmless. */

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { setClosing } from '../../src/services/closures.ts';
 import { openPledges } from '../../src/services/pledges.ts';
 import { tick } from '../../src/services/reminders.ts';
 import { openHouse, type Actor, type House, type HouseOptions } from '../support/house.ts';
@@ -94,6 +95,16 @@ describe('a member\'s pledge', () => {
     expect(reminded(member)).toEqual([]);
     expect(reminded(other)).toHaveLength(1);
     expect((await other.presses('Đã nhận'))[0]).toContain('Đã ghi nhận');
+  });
+
+  test('is not reminded of any more once the unit is closed', async () => {
+    const member = await memberOf('CS-01', { at: '2024-04-05T09:00' });
+    const other = await join('Lan', 'CS-02');
+    await setClosing(house.core, 'CS-01', '2024-04-08');
+    house.goTo('2024-04-08T08:00');
+    await house.tick();
+    expect(member.news()).toEqual([]);
+    expect(other.news().join()).toContain('Bản đăng ký cá nhân');
   });
 
   test('an unconfirmed one follows the person to another unit, a confirmed one stays', async () => {
