@@ -104,6 +104,8 @@ describe('receipts', () => {
     const sources = Array.from({ length: 40 }, (_, index) => `telegram:${index % 20}`);
     const numbers = await Promise.all(sources.map((source) => store.receipts.issue(2024, source)));
     expect(new Set(numbers).size).toBe(20);
+    // None is left out either: the next one follows on.
+    expect([...new Set([...numbers, await store.receipts.issue(2024, 'last')])].sort()).toEqual(Array.from({ length: 21 }, (_, index) => `BN-2024-${String(index + 2).padStart(6, '0')}`));
     for (const [index, source] of sources.entries()) expect(await store.receipts.issue(2024, source)).toBe(numbers[index]);
     expect(await store.receipts.issue(2025, 'new year')).toBe('BN-2025-000001');
   });
