@@ -72,9 +72,18 @@ afterEach(async () => {
 
 const said = (fake: FakeTelegram, user: FakeUser, matching: RegExp): FakeMessage[] => fake.chat(user.id).messages.filter((message) => message.from === 'bot' && matching.test(message.text));
 
-/** The reminders of the report that came for the first time; one whose fate a crash left unknown comes once more, marked. */
-const reminders = (fake: FakeTelegram, user: FakeUser): string[] =>
-  said(fake, user, new RegExp(`^(⏰ Nhắc việc|⚠️ Đã quá hạn): ${report}`)).filter((message) => !message.text.includes('Gửi lại')).map((message) => /còn \d+ ngày|đã quá hạn \d+ ngày/.exec(message.text)?.[0] ?? message.text);
+/**
+ * The stages the person was reminded of, in order. A reminder whose fate a crash left unknown comes once more and says so, whether the first one arrived or not:
+ * the two are one stage. Twice without saying so is a double and stays in the list.
+ */
+function reminders(fake: FakeTelegram, user: FakeUser): string[] {
+  const stages: string[] = [];
+  for (const { text } of said(fake, user, new RegExp(`(⏰ Nhắc việc|⚠️ Đã quá hạn): ${report}`))) {
+    const stage = /còn \d+ ngày|đã quá hạn \d+ ngày/.exec(text)?.[0] ?? text;
+    if (!text.includes('Gửi lại') || !stages.includes(stage)) stages.push(stage);
+  }
+  return stages;
+}
 
 async function pair(user: FakeUser, code: string): Promise<void> {
   user.sends(`/start ${code}`);
