@@ -19,13 +19,15 @@ export interface NoticeRequest {
  */
 export async function notify(core: Core, requests: readonly NoticeRequest[]): Promise<number> {
   const now = core.clock();
-  const added = await core.store.outbox.put(requests.map((request) => noticeRow(core, request, now)));
+  // Once for all of them: a morning's round is a hundred thousand rows.
+  const afterQuiet = outsideQuietHours(now, core.calendar);
+  const added = await core.store.outbox.put(requests.map((request) => noticeRow(request, now, afterQuiet)));
   if (added > 0) core.wakeOutbox();
   return added;
 }
 
-/** The outbox row of a notice request; see {@link notify}. */
-export function noticeRow(core: Pick<Core, 'calendar'>, request: NoticeRequest, now: Date): OutboxRow {
+/** The outbox row of a notice request; `afterQuiet` is when it may leave if it keeps the quiet hours. */
+function noticeRow(request: NoticeRequest, now: Date, afterQuiet: Date): OutboxRow {
   const { notice, person } = request;
   const address = currentAddress(person);
   const row = newRow(request.key, notice, address?.channel ?? person.addresses[0]?.channel ?? 'web', now);
@@ -34,7 +36,7 @@ export function noticeRow(core: Pick<Core, 'calendar'>, request: NoticeRequest, 
     person: person.id,
     about: request.about ?? null,
     expiresAt: request.expiresAt ?? null,
-    notBefore: keepsQuietHours[notice.kind] ? outsideQuietHours(now, core.calendar) : now,
+    notBefore: keepsQuietHours[notice.kind] ? afterQuiet : now,
     ...(address ? {} : { state: 'dead' as const, reason: 'no address' }),
   };
 }

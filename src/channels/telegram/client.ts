@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { Telegram, TelegramError } from 'telegraf';
 import { z } from 'zod';
+import { neverLeft } from '../network-failure.ts';
 import { postForm, type Upload } from './upload.ts';
 
 /** Why a call did not succeed: the service said no, or the network failed. Holds no token and nothing of what was sent. */
@@ -33,8 +34,6 @@ export interface TelegramClient {
   close(): void;
 }
 
-/** Network errors that happen before anything has left: the call was surely not done. */
-const neverLeft = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL']);
 const certificateTrouble = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 
 /** A client for one bot. `apiRoot` may carry a path (a proxy). */
