@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { Readable, Transform, type TransformCallback } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { FileRef } from '../domain/message.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { fileSizeLimit } from '../domain/submission.ts';
+import { boundBody } from './bounded-body.ts';
 
 /** From where a file may be fetched, and how long it may stand still. */
 export interface RemoteFileRules {
@@ -30,36 +31,21 @@ export function mayFetch(address: string, hosts: readonly string[]): boolean {
 export async function openRemoteFile(file: FileRef, rules: RemoteFileRules): Promise<Readable> {
   if (file.size !== null && file.size > fileSizeLimit) throw new Refusal('file-too-big', { limit: '20 MB' });
   const abort = new AbortController();
-  let idle = setTimeout(() => abort.abort(), rules.idleMs);
+  const idle = setTimeout(() => abort.abort(), rules.idleMs);
   const response = await fetchAllowed(file.ref, rules.hosts, abort.signal).finally(() => clearTimeout(idle));
   if (!response) throw new Error('download: no answer');
   if ([400, 403, 404, 410].includes(response.status)) throw new Refusal('file-gone');
   if (!response.ok || !response.body) throw new Error(`download: status ${response.status}`);
   const hash = createHash('md5');
-  let bytes = 0;
-  const checked = new Transform({
-    transform(chunk: Buffer, _encoding, done: TransformCallback) {
-      clearTimeout(idle);
-      idle = setTimeout(() => checked.destroy(new Error('download: stands still')), rules.idleMs);
-      bytes += chunk.length;
-      hash.update(chunk);
-      done(bytes > fileSizeLimit ? new Refusal('file-too-big', { limit: '20 MB' }) : null, chunk);
-    },
-    flush(done) {
+  return boundBody(response.body, {
+    what: 'download', idleMs: rules.idleMs, abort,
+    onChunk: (chunk) => void hash.update(chunk),
+    onEnd(bytes) {
       const promised = file.checksum !== null && /^[0-9a-f]{32}$/i.test(file.checksum) ? file.checksum.toLowerCase() : null;
       const broken = (promised !== null && hash.digest('hex') !== promised) || (file.size !== null && file.size > 0 && bytes !== file.size);
-      done(broken ? new Refusal('file-gone') : null);
-    },
-    destroy(error, done) {
-      clearTimeout(idle);
-      abort.abort();
-      done(error);
+      return broken ? new Refusal('file-gone') : null;
     },
   });
-  idle = setTimeout(() => checked.destroy(new Error('download: stands still')), rules.idleMs);
-  const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
-  body.on('error', () => checked.destroy(new Error('download: broken off')));
-  return body.pipe(checked);
 }
 
 const redirectLimit = 3;

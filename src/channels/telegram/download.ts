@@ -1,8 +1,9 @@
-import { Readable, Transform, type TransformCallback } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { FileRef } from '../../domain/message.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { fileSizeLimit } from '../../domain/submission.ts';
+import { boundBody } from '../bounded-body.ts';
 import type { TelegramClient } from './client.ts';
 import type { Waits } from './polling.ts';
 
@@ -28,30 +29,13 @@ export async function openTelegramFile(client: TelegramClient, file: FileRef, wa
 
 async function download(url: URL, idleMs: number): Promise<Readable> {
   const abort = new AbortController();
-  let idle = setTimeout(() => abort.abort(), idleMs);
+  const idle = setTimeout(() => abort.abort(), idleMs);
   const response = await fetch(url, { signal: abort.signal, redirect: 'error' }).catch(() => null);
   clearTimeout(idle);
   if (!response) throw new Error('telegram download: no answer');
   if (response.status === 404 || response.status === 400) throw new Refusal('file-gone');
   if (!response.ok || !response.body) throw new Error(`telegram download: status ${response.status}`);
-  let bytes = 0;
-  const counted = new Transform({
-    transform(chunk: Buffer, _encoding, done: TransformCallback) {
-      clearTimeout(idle);
-      idle = setTimeout(() => counted.destroy(new Error('telegram download: stands still')), idleMs);
-      bytes += chunk.length;
-      done(bytes > fileSizeLimit ? tooBig() : null, chunk);
-    },
-    destroy(error, done) {
-      clearTimeout(idle);
-      abort.abort();
-      done(error);
-    },
-  });
-  idle = setTimeout(() => counted.destroy(new Error('telegram download: stands still')), idleMs);
-  const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
-  body.on('error', () => counted.destroy(new Error('telegram download: broken off')));
-  return body.pipe(counted);
+  return boundBody(response.body, { what: 'telegram download', idleMs, abort });
 }
 
 function tooBig(): Refusal {
