@@ -279,7 +279,8 @@ export interface ReceiptStore {
 export interface PledgeStore {
   get(id: string): Promise<Pledge | null>;
   insertMissing(pledges: readonly Pledge[]): Promise<number>;
-  change(id: string, apply: (pledge: Pledge) => Pledge): Promise<Pledge>;
+  /** `known`: the pledge as it was just read; it is read again where it turns out to be old. */
+  change(id: string, apply: (pledge: Pledge) => Pledge, known?: Pledge): Promise<Pledge>;
   ofUnit(plan: string, unit: string, page: PageRequest): Promise<Page<Pledge>>;
   /** Counts by level (of the unit), state, verdict and whether on paper; one subtree or the whole plan. */
   count(plan: string, root: string | null): Promise<{ level: string; state: Pledge['state']; verdict: Verdict | null; paper: boolean; count: number }[]>;

@@ -8,9 +8,10 @@ const source = join(import.meta.dirname, '..', 'src');
 const rooms: Record<string, { rooms: string[]; libraries: string[] }> = {
   'domain': { rooms: ['domain'], libraries: ['zod'] },
   'ports.ts': { rooms: ['domain'], libraries: [] },
-  'services': { rooms: ['domain', 'ports.ts', 'services'], libraries: ['zod'] },
+  'gathering.ts': { rooms: [], libraries: [] },
+  'services': { rooms: ['domain', 'ports.ts', 'gathering.ts', 'services'], libraries: ['zod'] },
   'dialog': { rooms: ['domain', 'ports.ts', 'services', 'dialog'], libraries: ['zod'] },
-  'store': { rooms: ['domain', 'ports.ts', 'store'], libraries: ['zod', 'mongoose'] },
+  'store': { rooms: ['domain', 'ports.ts', 'gathering.ts', 'store'], libraries: ['zod', 'mongoose'] },
   'channels': { rooms: ['domain', 'ports.ts', 'channels'], libraries: ['zod', 'telegraf'] },
   'http': { rooms: ['domain', 'ports.ts', 'http'], libraries: ['zod', 'fastify', '@fastify/multipart', '@fastify/static', '@fastify/rate-limit', 'prom-client'] },
   'embedded': { rooms: ['embedded'], libraries: ['lmdb'] },
@@ -29,7 +30,7 @@ const rooms: Record<string, { rooms: string[]; libraries: string[] }> = {
   'cli.ts': { rooms: ['*'], libraries: ['commander', 'zod'] },
   'cli': { rooms: ['*'], libraries: ['commander', 'zod'] },
 };
-const core = ['domain', 'ports.ts', 'services', 'dialog'];
+const core = ['domain', 'ports.ts', 'gathering.ts', 'services', 'dialog'];
 
 interface SourceFile {
   path: string;

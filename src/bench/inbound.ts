@@ -1,8 +1,9 @@
+import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { request } from 'node:http';
-import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { parseUpdate } from '../channels/telegram/update.ts';
 import { readConfig } from '../config.ts';
 import type { Person } from '../domain/person.ts';
@@ -10,11 +11,10 @@ import { pledgeObligation, type Plan } from '../domain/plan.ts';
 import { openPledge, writePledge } from '../domain/pledge.ts';
 import { dueOf } from '../domain/deadline.ts';
 import type { Unit } from '../domain/unit.ts';
-import { telegramWebhookPath } from '../http/telegram-webhook.ts';
 import { openHouse, startHouse, type House } from '../house.ts';
 import { loadPlan } from '../services/plans.ts';
 import { withGround } from './ground.ts';
-import { noLimits, startStrictBotApi } from './strict-bot-api.ts';
+import { chatOf, connections, loadSayingSchema, pressUpdate, secret } from './inbound-load.ts';
 
 /** How many confirmations, of which plan. */
 export interface InboundBenchOptions {
@@ -23,48 +23,58 @@ export interface InboundBenchOptions {
   print(line: object): void;
 }
 
-/** As many deliveries at once as we let Telegram make. */
-const connections = 40;
-const secret = 'bench';
 const unit: Unit = { code: 'CS-1', name: 'Bench', level: 'tinh', parent: null, path: ['CS-1'], members: 0, opened: null, closed: null };
 
 /**
  * Pledge confirmations that arrive at once over the webhook of the whole service: until all are acknowledged, and until each has its answer in the
- * outbox; against the bare loop "parse the same update, one insert" on the same engine.
+ * outbox; against the bare loop "parse the same update, one insert" on the same engine, one after the other and as many side by side as there are
+ * deliveries. Telegram (who delivers, and its Bot API) is another process.
  */
 export async function benchInbound(options: InboundBenchOptions): Promise<void> {
-  const updates = Array.from({ length: options.confirmations }, (_, index) => JSON.stringify(press(index)));
+  const { confirmations, plan } = options;
   const folder = await mkdtemp(join(tmpdir(), 'dondoc-bench-'));
-  const api = await startStrictBotApi({ latencyMs: 1, limits: noLimits });
+  const telegram = fork(fileURLToPath(new URL(`./inbound-load${extname(import.meta.url)}`, import.meta.url)), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   try {
+    const { root } = await hear(telegram, 'ready');
     const house = await openHouse(readConfig({
-      TELEGRAM_BOT_TOKEN: '1:bench', TELEGRAM_API_ROOT: api.root, TELEGRAM_WEBHOOK_SECRET: secret, PUBLIC_URL: 'http://127.0.0.1:1', PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'fatal', DONDOC_NOW: '2024-04-08T02:00:00.000Z',
+      TELEGRAM_BOT_TOKEN: '1:bench', TELEGRAM_API_ROOT: root, TELEGRAM_WEBHOOK_SECRET: secret, PUBLIC_URL: 'http://127.0.0.1:1', PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'fatal', DONDOC_NOW: '2024-04-08T02:00:00.000Z',
     }));
     await prepare(house, options);
     const service = await startHouse(house);
     const begun = performance.now();
-    const acknowledged = await postAll(`${service.address}${telegramWebhookPath}`, updates);
+    telegram.send({ address: service.address, presses: confirmations });
+    const { acknowledged, atOnce } = await hear(telegram, 'done');
     const acknowledgedMs = performance.now() - begun;
     await service.handle.idle();
     const answeredMs = performance.now() - begun;
-    const confirmed = (await house.core.store.pledges.count(options.plan.plan, null)).filter((each) => each.state === 'confirmed').reduce((sum, each) => sum + each.count, 0);
+    const confirmed = (await house.core.store.pledges.count(plan.plan, null)).filter((each) => each.state === 'confirmed').reduce((sum, each) => sum + each.count, 0);
     const counts = await house.core.store.outbox.counts();
     await service.stop();
-    const bareMs = await measureBare(updates);
-    const rate = (ms: number): number => Math.round(options.confirmations / (ms / 1000));
+    const loopMs = await measureBare(confirmations, 1);
+    const sideBySideMs = await measureBare(confirmations, connections);
+    const rate = (ms: number): number => Math.round(confirmations / (ms / 1000));
+    const ratio = (ms: number): number => Math.round((ms / answeredMs) * 100) / 100;
     options.print({
-      bench: 'inbound', confirmations: options.confirmations, acknowledged, confirmed, answers: counts.pending + counts.sending + counts.sent + counts.unknown + counts.dead, lost: options.confirmations - confirmed,
-      acknowledgedPerSecond: rate(acknowledgedMs), answeredPerSecond: rate(answeredMs), barePerSecond: rate(bareMs), ofBare: Math.round((bareMs / answeredMs) * 100) / 100,
+      bench: 'inbound', confirmations, acknowledged, atOnce, confirmed, answers: counts.pending + counts.sending + counts.sent + counts.unknown + counts.dead, lost: confirmations - confirmed,
+      acknowledgedPerSecond: rate(acknowledgedMs), answeredPerSecond: rate(answeredMs), loopPerSecond: rate(loopMs), ofLoop: ratio(loopMs), sideBySidePerSecond: rate(sideBySideMs), ofSideBySide: ratio(sideBySideMs),
     });
   } finally {
-    await api.close();
+    telegram.kill();
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function press(index: number): object {
-  const from = { id: 1000 + index, is_bot: false, first_name: 'Bench' };
-  return { update_id: index + 1, callback_query: { id: String(index), from, chat_instance: '1', data: 'ck-xn', message: { message_id: 1, date: 1_712_541_600, chat: { id: from.id, type: 'private', first_name: 'Bench' } } } };
+type Said<What extends string> = Extract<z.infer<typeof loadSayingSchema>, { say: What }>;
+
+/** Waits until the other process says that. */
+function hear<What extends 'ready' | 'done'>(telegram: ChildProcess, what: What): Promise<Said<What>> {
+  return new Promise((resolve, reject) => {
+    telegram.once('message', (message) => {
+      const said = loadSayingSchema.parse(message);
+      if (said.say === what) resolve(said as Said<What>);
+    });
+    telegram.once('exit', (code) => reject(new Error(`the process that plays Telegram ended with ${code}`)));
+  });
 }
 
 /** Members who have written their pledge and only have to confirm it. */
@@ -78,7 +88,7 @@ async function prepare(house: House, options: InboundBenchOptions): Promise<void
   const due = dueOf(obligation.due, house.core.calendar);
   const add = async (index: number): Promise<void> => {
     const person: Omit<Person, 'id'> = {
-      name: 'Bench', language: 'vi', roles: [{ role: 'member', unit: unit.code, since: now }], addresses: [{ channel: 'telegram', id: String(1000 + index), lastAt: now, state: 'active', reason: null }], consent: { version: 'bench', at: now },
+      name: 'Bench', language: 'vi', roles: [{ role: 'member', unit: unit.code, since: now }], addresses: [{ channel: 'telegram', id: String(chatOf(index)), lastAt: now, state: 'active', reason: null }], consent: { version: 'bench', at: now },
     };
     const { id } = await store.people.create(person);
     const pledge = openPledge({ plan: options.plan.plan, obligation: obligation.key, unit: unit.code, level: unit.level, path: unit.path, person: id, due });
@@ -87,30 +97,9 @@ async function prepare(house: House, options: InboundBenchOptions): Promise<void
   for (let from = 0; from < options.confirmations; from += 100) await Promise.all(Array.from({ length: Math.min(100, options.confirmations - from) }, (_, index) => add(from + index)));
 }
 
-/** Delivers all, so many at a time, each until it is acknowledged as Telegram does; answers how many were. */
-async function postAll(address: string, bodies: readonly string[]): Promise<number> {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
-  let next = 0;
-  let acknowledged = 0;
-  const post = (body: string): Promise<number> =>
-    new Promise((resolve, reject) => {
-      const call = request(address, { method: 'POST', agent, headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), 'x-telegram-bot-api-secret-token': secret } }, (response) => {
-        response.resume().on('end', () => resolve(response.statusCode ?? 0));
-      });
-      call.on('error', reject).end(body);
-    });
-  const work = async (): Promise<void> => {
-    for (let body = bodies[next++]; body !== undefined; body = bodies[next++]) {
-      while ((await post(body)) !== 200);
-      acknowledged += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: connections }, work));
-  agent.destroy();
-  return acknowledged;
-}
-
-async function measureBare(updates: readonly string[]): Promise<number> {
+/** The bare loop, that many side by side. */
+async function measureBare(count: number, sideBySide: number): Promise<number> {
+  const updates = Array.from({ length: count }, (_, index) => JSON.stringify(pressUpdate(index)));
   return withGround(null, 'bench_inbound', async ({ database }) => {
     const collection = database.collection('bare');
     const now = new Date();
@@ -122,7 +111,7 @@ async function measureBare(updates: readonly string[]): Promise<number> {
         if (parsed.kind === 'incoming') await collection.insertOne({ ...parsed.incoming });
       }
     };
-    await Promise.all(Array.from({ length: connections }, work));
+    await Promise.all(Array.from({ length: sideBySide }, work));
     return performance.now() - begun;
   });
 }

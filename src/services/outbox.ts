@@ -5,7 +5,7 @@ import type { Channel, Core, Outgoing, Sent, Settlement, Timing } from '../ports
 import { createChannelLease } from './channel-lease.ts';
 import { createCircuit, type CircuitState } from './circuit.ts';
 import { endNowhere, lostChange, outcomeOf, prepareDelivery, withAttempt, WordsMissing, type Render } from './delivery.ts';
-import { createGathering } from './gathering.ts';
+import { createGathering } from '../gathering.ts';
 import { createLanes, type HeldRow } from './lanes.ts';
 import { chooseRoute } from './routing.ts';
 
@@ -55,6 +55,8 @@ const urgentCalls = 8;
 const fullLookMs = 1000;
 /** Rows added by another process wake nobody here: this is how long an answer waits for a look at the most. */
 const urgentLookMs = 200;
+/** Rows that are added together, by a hundred people who write at once, are looked for together. */
+const wakeMs = 5;
 const longestChannelPauseMs = 60_000;
 /** Nobody is spared by not asking our own database: it is asked again soon. */
 const longestStorePauseMs = 4000;
@@ -89,6 +91,7 @@ export function createSender(options: SenderOptions): Sender {
   let count = 0;
   let cancelTimer = (): void => {};
   let reading = false;
+  let woken = false;
   let wanted = true;
   let moreUrgent = false;
   let moreBulk = false;
@@ -399,7 +402,12 @@ export function createSender(options: SenderOptions): Sender {
     },
     wake() {
       wanted = true;
-      pump();
+      if (woken) return;
+      woken = true;
+      timing.after(wakeMs, () => {
+        woken = false;
+        pump();
+      });
     },
     state: () => ({ channel: channel.name, active: lease.mine(), circuit: circuit.state(timing.monotonic()), failures: circuit.failures(), held: lanes.size(), underWay: underWay.size, latencyMs: Math.round(latencyMs), answers: { ...answers } }),
     async stop() {

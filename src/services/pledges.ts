@@ -113,7 +113,7 @@ export async function confirmOwnPledge(core: Core, person: Person, at: Date): Pr
   if (view.pledge.state === 'open') throw new Refusal('pledge-empty');
   if (view.pledge.state === 'confirmed') return view;
   const receipt = await core.store.receipts.issue(view.plan.year, `pledge/${view.pledge.id}`);
-  const pledge = await core.store.pledges.change(view.pledge.id, (stored) => confirmPledge(stored, at, receipt));
+  const pledge = await core.store.pledges.change(view.pledge.id, (stored) => confirmPledge(stored, at, receipt), view.pledge);
   return { ...view, pledge };
 }
 

@@ -2,7 +2,7 @@ import type { Connection, Model, PipelineStage } from 'mongoose';
 import type { Assignment } from '../domain/assignment.ts';
 import type { AssignmentCount, AssignmentStore } from '../ports.ts';
 import { toAssignment, toRow, type AssignmentRow } from './assignment-row.ts';
-import { changeRow } from './change.ts';
+import { createChange } from './change.ts';
 import { anything, batches, defineModel, insertMissing } from './model.ts';
 import { createOverdueIndex } from './overdue.ts';
 import { pageOf, streamBatches } from './page.ts';
@@ -70,7 +70,7 @@ export function createAssignmentStore(connection: Connection): AssignmentStore {
       await late.announce(rows);
       return insertMissing(model, rows);
     },
-    change: (id, apply) => changeRow(model, id, 'assignment-unknown', { toItem: toAssignment, toRow, beforeWrite: (row) => late.announce([row]) }, apply),
+    change: createChange(model, 'assignment-unknown', { toItem: toAssignment, toRow, beforeWrite: (row) => late.announce([row]) }),
     async ofUnit(unit, plan) {
       const rows = await model.find({ unit, ...(plan === null ? {} : { plan }) }).lean<AssignmentRow[]>();
       return rows.map(toAssignment).sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));

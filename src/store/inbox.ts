@@ -1,7 +1,8 @@
 import { mongo, type Connection } from 'mongoose';
 import { inboxKey, incomingSchema } from '../domain/message.ts';
 import type { InboxRow, InboxStore } from '../ports.ts';
-import { anything, defineModel, insertOnce, type Row } from './model.ts';
+import { gatherInserts, gatherWrites } from './gathered.ts';
+import { anything, defineModel, type Row } from './model.ts';
 
 interface StoredMessage extends Omit<InboxRow, 'key'>, Row {
   /** Made by the process that stored it: rises with the order of arrival, whatever the senders' clocks say. */
@@ -16,8 +17,11 @@ export function createInboxStore(connection: Connection): InboxStore {
     [{ state: 1, arrival: 1 }, { partialFilterExpression: { state: 'new' } }],
   ]);
 
+  const insert = gatherInserts(model);
+  const write = gatherWrites(model);
+
   return {
-    put: (incoming) => insertOnce(model, { _id: inboxKey(incoming), incoming, state: 'new', tries: 0, arrival: new mongo.ObjectId(), doneAt: null }),
+    put: (incoming) => insert({ _id: inboxKey(incoming), incoming, state: 'new', tries: 0, arrival: new mongo.ObjectId(), doneAt: null }),
     async get(key) {
       const row = await model.findOne({ _id: key }).lean<StoredMessage>();
       return row && toInboxRow(row);
@@ -28,7 +32,7 @@ export function createInboxStore(connection: Connection): InboxStore {
     },
     async done(key, at) {
       // The key stays, so that a repeat is known; the words go: what is to be kept of them is kept where it belongs, with consent.
-      await model.updateOne({ _id: key }, { $set: { state: 'done', doneAt: at, 'incoming.senderName': '', 'incoming.content': { kind: 'unsupported', what: 'done' } } });
+      await write({ updateOne: { filter: { _id: key }, update: { $set: { state: 'done', doneAt: at, 'incoming.senderName': '', 'incoming.content': { kind: 'unsupported', what: 'done' } } } } });
     },
     async pending(limit, after) {
       const last = after === null ? null : await model.findOne({ _id: after }, { arrival: 1 }).lean<StoredMessage>();

@@ -25,24 +25,29 @@ export function defineModel<R extends Row>(connection: Connection, name: string,
   return connection.model(name, schema, name) as unknown as Model<R>;
 }
 
-/**
- * Inserts the rows whose key (or other unique value) is not there yet and answers how many were new. The driver's own call: the rows are
- * typed already, and casting each again halves the speed of a tick with 100,000 of them.
- */
+/** Inserts the rows whose key (or other unique value) is not there yet and answers how many were new. */
 export async function insertMissing<R extends Row>(model: Model<R>, rows: readonly R[]): Promise<number> {
   let added = 0;
-  for (const batch of batches(rows)) {
-    try {
-      await model.collection.insertMany(batch as never, { ordered: false });
-      added += batch.length;
-    } catch (error) {
-      if (!(error instanceof mongo.MongoBulkWriteError) || !isDuplicateKey(error)) throw error;
-      const failures = [error.writeErrors].flat();
-      if (failures.some((failure) => failure.code !== error.code)) throw error;
-      added += batch.length - failures.length;
+  for (const batch of batches(rows)) added += (await insertNew(model, batch)).filter(Boolean).length;
+  return added;
+}
+
+/**
+ * Inserts the rows whose key (or other unique value) is not there yet and answers for each whether it was new; one question to the database.
+ * The driver's own call: the rows are typed already, and casting each again halves the speed of a tick with 100,000 of them.
+ */
+export async function insertNew<R extends Row>(model: Model<R>, rows: readonly R[]): Promise<boolean[]> {
+  const isNew = rows.map(() => true);
+  try {
+    if (rows.length > 0) await model.collection.insertMany(rows as never, { ordered: false });
+  } catch (error) {
+    if (!(error instanceof mongo.MongoBulkWriteError) || !isDuplicateKey(error)) throw error;
+    for (const failure of [error.writeErrors].flat()) {
+      if (failure.code !== error.code) throw error;
+      isNew[failure.index] = false;
     }
   }
-  return added;
+  return isNew;
 }
 
 /** Inserts or replaces by key, in batches; repeating it changes nothing. */

@@ -1,11 +1,14 @@
 import type { AnyBulkWriteOperation, Connection, Model } from 'mongoose';
 import { outboxRowSchema, type NoticeKind, type OutboxRow } from '../domain/notice.ts';
 import type { OutboxCounts, OutboxStore, Settlement } from '../ports.ts';
+import { gatherInserts } from './gathered.ts';
 import { anything, batches, defineModel, insertMissing, type Row } from './model.ts';
 
 type StoredRow = Omit<OutboxRow, 'key'> & Row;
 
 const reminderKinds: readonly NoticeKind[] = ['reminder', 'pledge-reminder', 'nudge'];
+/** Rows of one person's answer, which go to the database together with those of others; more are a batch of their own. */
+const few = 20;
 const noCounts: OutboxCounts = { pending: 0, sending: 0, sent: 0, unknown: 0, dead: 0 };
 
 /** The durable outbox; see {@link OutboxStore}. Two indexes besides the key, and no more: a tick inserts 100,000 rows at once. */
@@ -30,8 +33,13 @@ export function createOutboxStore(connection: Connection): OutboxStore {
     return { ...noCounts, ...Object.fromEntries(found.map((group) => [group._id, group.count])) };
   }
 
+  const insert = gatherInserts(model);
+
   return {
-    put: (rows) => insertMissing(model, rows.map(toStored)),
+    async put(rows) {
+      if (rows.length > few) return insertMissing(model, rows.map(toStored));
+      return (await Promise.all(rows.map((row) => insert(toStored(row))))).filter(Boolean).length;
+    },
     async peek(channel, now, ask) {
       const { keys, people, chats } = ask.except;
       const except = {

@@ -5,6 +5,7 @@ import { Refusal } from '../domain/refusal.ts';
 import { nameSortKey } from '../domain/spelling.ts';
 import type { PersonStore, UnitStore } from '../ports.ts';
 import { isDuplicateKey } from './failure.ts';
+import { gatherFinds } from './gathered.ts';
 import { anything, batches, defineModel, insertOnce, type Row } from './model.ts';
 import { pageOf, streamBatch, streamBatches } from './page.ts';
 
@@ -33,8 +34,11 @@ export function createPersonStore(connection: Connection, units: Pick<UnitStore,
     ],
   );
 
+  const findByKey = gatherFinds(model, 'addresses.key', (row) => row.addresses.map((address) => address.key));
+  const find = gatherFinds(model);
+
   async function byKey(key: string): Promise<Person | null> {
-    return toPersonOrNull(await model.findOne({ 'addresses.key': key }).lean<PersonRow>());
+    return toPersonOrNull(await findByKey(key));
   }
 
   async function holding(keys: readonly string[]): Promise<Person[]> {
@@ -73,7 +77,7 @@ export function createPersonStore(connection: Connection, units: Pick<UnitStore,
   }
 
   return {
-    get: async (id) => toPersonOrNull(await model.findOne({ _id: id }).lean<PersonRow>()),
+    get: async (id) => toPersonOrNull(await find(id)),
     byAddress: (channel, id) => byKey(addressKey(channel, id)),
     chairsOf: (codes) => holding(codes.map((unit) => roleKey('chair', unit))),
     async members(unit, page) {

@@ -1,7 +1,8 @@
 import type { Connection, Model } from 'mongoose';
 import { pledgeSchema, type Pledge } from '../domain/pledge.ts';
 import type { PledgeStore } from '../ports.ts';
-import { changeRow } from './change.ts';
+import { createChange } from './change.ts';
+import { gatherFinds } from './gathered.ts';
 import { anything, defineModel, insertMissing, type Row } from './model.ts';
 import { pageOf, streamBatches } from './page.ts';
 
@@ -35,13 +36,15 @@ export function createPledgeStore(connection: Connection): PledgeStore {
     ],
   );
 
+  const find = gatherFinds(model);
+
   return {
     async get(id) {
-      const row = await model.findOne({ _id: id }).lean<PledgeRow>();
+      const row = await find(id);
       return row && toPledge(row);
     },
     insertMissing: (pledges) => insertMissing(model, pledges.map(toRow)),
-    change: (id, apply) => changeRow(model, id, 'pledge-none', { toItem: toPledge, toRow }, apply),
+    change: createChange(model, 'pledge-none', { toItem: toPledge, toRow }),
     async ofUnit(plan, unit, page) {
       const after = page.after === null ? {} : { _id: { $gt: page.after } };
       const rows = await model.find({ plan, unit, ...after }).sort({ _id: 1 }).limit(page.limit + 1).lean<PledgeRow[]>();

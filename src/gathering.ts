@@ -1,6 +1,7 @@
 /**
- * Joins single requests into batches: the first goes at once, those that come while it is under way go together with the next. Under load
- * many rows share one write, at rest nobody waits. `run` answers one result per item, in order; when it throws, all of its batch fail.
+ * Joins single requests into batches: those of one turn of the event loop go together, and those that come while a batch is under way go with the
+ * next. Under load many rows share one write, at rest nobody waits. `run` answers one result per item, in order; when it throws, all of its batch fail.
+ * @example const double = createGathering(async (items) => items.map((item) => item * 2), 100); await double(2) → 4
  */
 export function createGathering<Item, Result>(run: (items: readonly Item[]) => Promise<readonly Result[]>, most: number): (item: Item) => Promise<Result> {
   interface Waiting {
@@ -12,7 +13,6 @@ export function createGathering<Item, Result>(run: (items: readonly Item[]) => P
   let underWay = false;
 
   async function runAll(): Promise<void> {
-    underWay = true;
     while (waiting.length > 0) {
       const batch = waiting.splice(0, most);
       try {
@@ -28,6 +28,8 @@ export function createGathering<Item, Result>(run: (items: readonly Item[]) => P
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      if (!underWay) void runAll();
+      if (underWay) return;
+      underWay = true;
+      setImmediate(() => void runAll());
     });
 }
