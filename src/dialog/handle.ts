@@ -10,7 +10,7 @@ import { createTurns } from './turns.ts';
 
 /** How often a message is tried before the person gets an apology and it is put away. */
 export const tryLimit = 3;
-const defaultConcurrency = 32;
+const defaultConcurrency = 64;
 const defaultPauses: readonly number[] = [100, 1000];
 const resumePage = 100;
 const addressStaleMs = 60_000;
@@ -22,7 +22,7 @@ export interface HandleOptions {
   parts: readonly DialogPart[];
   /** Spoken to somebody who has not chosen yet; Vietnamese unless said otherwise. */
   language?: Language;
-  /** Messages of different people handled side by side; 32 unless said otherwise. */
+  /** Messages of different people handled side by side; 64 unless said otherwise. */
   concurrency?: number;
   /** Milliseconds to wait before the second and third try. */
   pauses?: readonly number[];

@@ -180,7 +180,9 @@ export function createSender(options: SenderOptions): Sender {
 
   function readOn(now: number): void {
     if (reading || storeCircuit.waitFor(now) > 0) return;
-    if (roomFor(bulk, now) && (wanted || moreBulk || now - lookedAt >= fullLookMs)) void read(now, bulk);
+    // While as many answers wait as the budget needs, what comes after them is looked for at rest, not with every answer that is added.
+    const soon = (wanted || moreBulk) && roomFor(urgent, now);
+    if (roomFor(bulk, now) && (soon || now - lookedAt >= fullLookMs)) void read(now, bulk);
     else if (roomFor(urgent, now) && (wanted || moreUrgent || now - lookedUrgentAt >= urgentLookMs)) void read(now, urgent);
   }
 
