@@ -40,6 +40,8 @@ export interface Storage {
   write<T>(action: () => T): Promise<T>;
   /** Runs the action in a transaction of its own, which a throw takes back whole. */
   writeAlone<T>(action: () => T): Promise<T>;
+  /** Why writes fail at present: the latest commit that failed, for as long as it says something about the next one. */
+  trouble(): CommandFailure | undefined;
   /** Settings and the catalog live beside the data. */
   getMeta(name: string): Buffer | undefined;
   putMeta(name: string, value: Buffer): void;
@@ -54,6 +56,8 @@ export interface Storage {
 
 /** How long one commit gathers work that waits, in milliseconds. */
 const BATCH_MS = 20;
+/** How long a failed commit counts: on a full disk small writes still find room now and then, which is no sign of health. */
+const TROUBLE_MS = 10_000;
 
 /**
  * Opens (or makes) the data file, in a folder that exists. The file must be known to be whole
@@ -71,12 +75,15 @@ export function openStorage(folder: string, onLost: () => void = () => undefined
   } catch (error) {
     throw openFailure(folder, error as Error);
   }
+  let failed: { failure: CommandFailure; at: number } | undefined;
   const inTransaction = async <T>(commit: () => Promise<T>): Promise<T> => {
     try {
       return await commit();
     } catch (error) {
       onLost();
-      throw (await commitFailure(error as Error)) ?? error;
+      const failure = await commitFailure(error as Error);
+      if (failure) failed = { failure, at: performance.now() };
+      throw failure ?? error;
     }
   };
   let waiting: Waiting[] = [];
@@ -133,6 +140,7 @@ export function openStorage(folder: string, onLost: () => void = () => undefined
         committing ??= commitWaiting();
       }),
     writeAlone: (action) => inTransaction(() => data.childTransaction(action) as Promise<never>),
+    trouble: () => (failed && performance.now() - failed.at < TROUBLE_MS ? failed.failure : undefined),
     getMeta: (name) => {
       const sealed = meta.get(name);
       return sealed && unsealBytes(sealed);

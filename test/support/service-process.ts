@@ -18,19 +18,29 @@ export interface ServiceProcess {
   kill(): Promise<void>;
   /** Puts it to sleep, as a machine that swaps or a debugger does; false wakes it. */
   pause(asleep: boolean): void;
+  /** Whether it is still there: neither ended nor killed. */
+  alive(): boolean;
   /** Tells it to stop; answers the exit code. */
   stop(): Promise<number | null>;
 }
 
+/** How the process is started, other than as it stands. */
+export interface ProcessOptions {
+  /** No file of it grows past so many bytes (rounded up to 512): stands in for a disk that is full, refused by the kernel in the same place. */
+  largestFile?: number;
+}
+
 /** Starts `dondoc start` and waits until it is ready. Only the given environment and PATH are seen by it. */
-export async function startProcess(environment: Record<string, string>): Promise<ServiceProcess> {
+export async function startProcess(environment: Record<string, string>, options: ProcessOptions = {}): Promise<ServiceProcess> {
   if (!existsSync(program)) throw new Error('dist/ is missing: run `npm run build` first');
   const port = environment.PORT ?? String(await freePort());
-  const child = spawn(process.execPath, [program, 'start'], { env: { PATH: process.env.PATH, PORT: port, ...environment }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const [command, ...args] = commandLine(options);
+  const child = spawn(command, args, { env: { PATH: process.env.PATH, PORT: port, ...environment }, stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
   const address = `http://127.0.0.1:${port}`;
-  await ready(child, address, () => log);
+  // A disk may be full before anybody asked: such a service is up, and says that it is not ready.
+  await ready(child, `${address}${options.largestFile === undefined ? '/readyz' : '/healthz'}`, () => log);
   return {
     address,
     log: () => log,
@@ -38,12 +48,19 @@ export async function startProcess(environment: Record<string, string>): Promise
       child.kill('SIGKILL');
       await ended(child);
     },
+    alive: () => child.exitCode === null && child.signalCode === null,
     pause: (asleep) => void child.kill(asleep ? 'SIGSTOP' : 'SIGCONT'),
     async stop() {
       child.kill('SIGTERM');
       return ended(child);
     },
   };
+}
+
+/** `exec` keeps the process the one that is killed. The signal of the limit is put aside: a full disk sends none, and the write itself is refused all the same. */
+function commandLine({ largestFile }: ProcessOptions): [string, ...string[]] {
+  const service: [string, ...string[]] = [process.execPath, program, 'start'];
+  return largestFile === undefined ? service : ['sh', '-c', `trap '' XFSZ; ulimit -f ${Math.ceil(largestFile / 512)}; exec "$@"`, 'sh', ...service];
 }
 
 /** Runs a command of the program and reads its JSON. Throws with its words when it does not end with 0. */
@@ -64,10 +81,10 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-async function ready(child: ChildProcess, address: string, log: () => string): Promise<void> {
+async function ready(child: ChildProcess, page: string, log: () => string): Promise<void> {
   for (let waited = 0; waited < 20_000; waited += 50) {
     if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}\n${log()}`);
-    if (await fetch(`${address}/readyz`).then((answer) => answer.ok, () => false)) return;
+    if (await fetch(page).then((answer) => answer.ok, () => false)) return;
     await sleep(50);
   }
   child.kill('SIGKILL');

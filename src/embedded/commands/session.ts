@@ -65,12 +65,19 @@ function refuse(message: string, code = 115): Command {
   });
 }
 
+/** An engine whose writes fail must not be called healthy: whoever asks is told why. */
+function ping({ storage }: Engine): Doc {
+  const trouble = storage.trouble();
+  if (trouble) throw trouble;
+  return new Map();
+}
+
 /** Commands of the connection, the session and the server itself; those that would run code or need a replica set are refused. */
 export const SESSION_COMMANDS: [string, Command][] = [
   ['hello', command((engine, { connectionId }) => helloReply(engine, connectionId, false))],
   ['isMaster', command((engine, { connectionId }) => helloReply(engine, connectionId, true))],
   ['ismaster', command((engine, { connectionId }) => helloReply(engine, connectionId, true))],
-  ['ping', nothing],
+  ['ping', command(ping)],
   ['buildInfo', command(buildInfo)],
   ['buildinfo', command(buildInfo)],
   ['serverStatus', command((engine) => serverStatus(engine))],
