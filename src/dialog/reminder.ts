@@ -49,7 +49,8 @@ export const reminderDialog: DialogPart = {
       const due = dueOf(view.obligation.due, to.core.calendar);
       const lines = [
         to.again ? to.say('reminder.again') : null,
-        to.say('reminder.title', { title: view.obligation.title[to.language] }),
+        // By the clock of the moment it leaves: what waited past the deadline does not sound as if there were time.
+        to.say(due && to.core.clock() >= due.deadline ? 'reminder.pledge-late' : 'reminder.title', { title: view.obligation.title[to.language] }),
         to.say('submission.due', { due: sayDue(to.say, view.obligation, due) }),
         due ? sayDaysLeft(to.say, due, to.core.clock(), to.core.calendar) : null,
         view.pledge.state === 'draft' ? to.say('reminder.pledge-draft') : to.say('reminder.pledge-open'),

@@ -97,6 +97,30 @@ describe('a member\'s pledge', () => {
     expect((await other.presses('Đã nhận'))[0]).toContain('Đã ghi nhận');
   });
 
+  test('is asked for courteously once its date is past, in either language; until the deadline it is a reminder', async () => {
+    const member = await memberOf('CS-01', { at: '2024-04-05T09:00' });
+    const other = await join('Lan', 'CS-01');
+    await other.says('/ngonngu');
+    await other.presses('English');
+    house.goTo('2024-04-09T08:00');
+    await house.tick();
+    expect(member.news().join()).toMatch(/⏰ Nhắc việc: Bản đăng ký cá nhân[^]*hôm nay là ngày cuối/);
+    expect(other.news().join()).toMatch(/⏰ Reminder: Bản đăng ký cá nhân \(en\)/);
+    house.goTo('2024-04-10T08:00');
+    await house.tick();
+    expect(member.news().join()).toMatch(/⏰ Đã qua hạn, vẫn ghi nhận: Bản đăng ký cá nhân\n[^]*đã quá hạn 1 ngày/);
+    expect(other.news().join()).toMatch(/⏰ Past its date, still welcome: Bản đăng ký cá nhân \(en\)\n[^]*1 day late/);
+  });
+
+  test('a reminder that waited past the deadline says so', async () => {
+    const member = await memberOf('CS-01', { at: '2024-04-05T09:00' });
+    house.goTo('2024-04-09T08:00');
+    await tick(house.core);
+    house.goTo('2024-04-10T00:00');
+    await house.deliver();
+    expect(member.news().join()).toMatch(/^⏰ Đã qua hạn, vẫn ghi nhận: Bản đăng ký cá nhân\n[^]*đã quá hạn 1 ngày/);
+  });
+
   test('is not reminded of any more once the unit is closed', async () => {
     const member = await memberOf('CS-01', { at: '2024-04-05T09:00' });
     const other = await join('Lan', 'CS-02');
