@@ -109,9 +109,40 @@ describe('receipts', () => {
     for (const [index, source] of sources.entries()) expect(await store.receipts.issue(2024, source)).toBe(numbers[index]);
     expect(await store.receipts.issue(2025, 'new year')).toBe('BN-2025-000001');
   });
+
+  test('two processes that number at the same moment share the numbers without a gap, and agree on a source both ask for', async () => {
+    const other = await openStore({ uri: opened.uri });
+    try {
+      const ask = (of: Store, who: string): Promise<string>[] => Array.from({ length: 60 }, (_, index) => of.receipts.issue(2026, index % 3 === 0 ? `both:${index}` : `${who}:${index}`));
+      const [mine, theirs] = await Promise.all([Promise.all(ask(store, 'one')), Promise.all(ask(other, 'two'))]);
+      for (let index = 0; index < 60; index += 3) expect(mine[index]).toBe(theirs[index]);
+      const all = [...new Set([...mine, ...theirs])].sort();
+      expect(all).toEqual(Array.from({ length: 100 }, (_, index) => `BN-2026-${String(index + 1).padStart(6, '0')}`));
+    } finally {
+      await other.close();
+    }
+  });
 });
 
 describe('pledges', () => {
+  test('many changed at one moment, by two processes: no change is lost and none is made twice', async () => {
+    const other = await openStore({ uri: opened.uri });
+    try {
+      const pledges = Array.from({ length: 20 }, (_, index) => buildPledge(`raced-${index}`, 'C9'));
+      await store.pledges.insertMissing(pledges);
+      const write = (of: Store, words: string) => pledges.map(({ id }) => of.pledges.change(id, (pledge) => writePledge(pledge, words, at('2024-04-01')), pledges.find((pledge) => pledge.id === id)));
+      await Promise.all(['a', 'b', 'c'].flatMap((words) => [...write(store, `mine ${words}`), ...write(other, `theirs ${words}`)]));
+      for (const { id } of pledges) {
+        const stored = await store.pledges.get(id);
+        expect(stored?.versions.map((version) => version.text).sort()).toEqual(['mine a', 'mine b', 'mine c', 'theirs a', 'theirs b', 'theirs c']);
+        expect(stored?.rev).toBe(6);
+        await store.pledges.remove(id);
+      }
+    } finally {
+      await other.close();
+    }
+  });
+
   test('a pledge is kept once, listed by unit, counted by state and level, and races are applied one on top of the other', async () => {
     const mine = ['p1', 'p2', 'p3'].map((person) => buildPledge(person, 'C1'));
     const paper = buildPledge('paper', 'C2', { person: null, paperName: 'Lê Văn Tám', parents: ['T', 'H2'] });
