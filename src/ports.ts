@@ -4,7 +4,7 @@ import type { Calendar, LocalDate } from './domain/calendar.ts';
 import type { Verdict } from './domain/deadline.ts';
 import type { Choice, FileRef, Incoming, Reply } from './domain/message.ts';
 import type { Attempt, Notice, NoticeKind, OutboxRow } from './domain/notice.ts';
-import type { Address, ChannelName, Language, Person, Role } from './domain/person.ts';
+import type { Address, ChannelName, Language, Person, Recipient, Role } from './domain/person.ts';
 import type { PairingCode } from './domain/pairing.ts';
 import type { Plan } from './domain/plan.ts';
 import type { Pledge } from './domain/pledge.ts';
@@ -160,6 +160,8 @@ export interface PersonStore {
   byAddress(channel: ChannelName, id: string): Promise<Person | null>;
   /** Chairs of these units, each person once. */
   chairsOf(units: readonly string[]): Promise<Person[]>;
+  /** The same without what no reminder asks for: a tick reads a hundred thousand of them. */
+  recipientsOf(units: readonly string[]): Promise<Recipient[]>;
   members(unit: string, page: PageRequest): Promise<Page<Person>>;
   countMembers(unit: string): Promise<number>;
   many(ids: readonly string[]): Promise<Person[]>;

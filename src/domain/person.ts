@@ -41,6 +41,11 @@ export const personSchema = z.strictObject({
 /** See {@link personSchema}. */
 export type Person = z.infer<typeof personSchema>;
 
+/** What a reminder needs to know of a person: where they may be written to, and since when they are whose chair. */
+export const recipientSchema = personSchema.pick({ id: true, roles: true, addresses: true });
+/** See {@link recipientSchema}. */
+export type Recipient = z.infer<typeof recipientSchema>;
+
 /** How a unit stands towards us: "late" and "we never reached them" are different answers. */
 export type Reach = 'never-paired' | 'reachable' | 'unreachable';
 

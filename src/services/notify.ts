@@ -7,7 +7,7 @@ import type { Core } from '../ports.ts';
 export interface NoticeRequest {
   key: string;
   notice: Notice;
-  person: Person;
+  person: Pick<Person, 'id' | 'addresses'>;
   about?: string;
   /** After this it is no longer of use. */
   expiresAt?: Date;

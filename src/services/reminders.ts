@@ -1,7 +1,7 @@
 import type { Assignment } from '../domain/assignment.ts';
 import { addDays } from '../domain/calendar.ts';
 import type { Notice } from '../domain/notice.ts';
-import type { Person } from '../domain/person.ts';
+import type { Person, Recipient } from '../domain/person.ts';
 import type { Pledge } from '../domain/pledge.ts';
 import { allStages, latestStage, nextStage, type Stage, type Wave } from '../domain/reminder.ts';
 import type { Core, Page } from '../ports.ts';
@@ -69,15 +69,15 @@ function endOf(core: Core, wave: Wave): Date | null {
 
 async function remindChairs(core: Core, wave: Wave, stage: Reached): Promise<number> {
   return streamWave(core, (after) => core.store.assignments.ofWave(wave.id, { after, limit: batchSize }), async (assignments) => {
-    const chairs = await core.store.people.chairsOf([...new Set(assignments.map((assignment) => assignment.unit))]);
+    const chairs = await core.store.people.recipientsOf([...new Set(assignments.map((assignment) => assignment.unit))]);
     const byUnit = pairedBefore(chairs, stage.at);
     return assignments.flatMap((assignment) => (byUnit.get(assignment.unit) ?? []).map((chair) => reminderOf(wave, stage, assignment, chair)));
   });
 }
 
 /** The chairs of each unit who were paired when the stage was reached: who came later does not get what was due before. */
-function pairedBefore(chairs: readonly Person[], at: Date): Map<string, Person[]> {
-  const byUnit = new Map<string, Person[]>();
+function pairedBefore(chairs: readonly Recipient[], at: Date): Map<string, Recipient[]> {
+  const byUnit = new Map<string, Recipient[]>();
   for (const chair of chairs) {
     for (const role of chair.roles) {
       if (role.role !== 'chair' || role.since > at) continue;
@@ -89,7 +89,7 @@ function pairedBefore(chairs: readonly Person[], at: Date): Map<string, Person[]
   return byUnit;
 }
 
-function reminderOf(wave: Wave, stage: Reached, assignment: Pick<Assignment, 'id'>, person: Person): NoticeRequest {
+function reminderOf(wave: Wave, stage: Reached, assignment: Pick<Assignment, 'id'>, person: Recipient): NoticeRequest {
   return request(wave, stage, assignment.id, person, { kind: 'reminder', assignment: assignment.id, wave: wave.id, offset: stage.offset });
 }
 
@@ -113,7 +113,7 @@ function pledgeReminderOf(wave: Wave, stage: Reached, pledge: Pledge, person: Pe
 }
 
 /** The key names the due by its kind and last day: the stages of an extended deadline are new ones, those of an amended hour are not. */
-function request(wave: Wave, stage: Reached, about: string, person: Person, notice: Notice): NoticeRequest {
+function request(wave: Wave, stage: Reached, about: string, person: Recipient, notice: Notice): NoticeRequest {
   return { key: `${notice.kind}/${about}/${wave.kind}-${wave.lastDay}/${stage.offset}/${person.id}`, notice, person, about, ...(stage.expiresAt ? { expiresAt: stage.expiresAt } : {}) };
 }
 

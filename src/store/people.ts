@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Connection, Model } from 'mongoose';
-import { addressKey, personSchema, type Address, type Person, type Role } from '../domain/person.ts';
+import { addressKey, personSchema, recipientSchema, type Address, type Person, type Recipient, type Role } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { nameSortKey } from '../domain/spelling.ts';
 import type { PersonStore, UnitStore } from '../ports.ts';
@@ -41,12 +41,12 @@ export function createPersonStore(connection: Connection, units: Pick<UnitStore,
     return toPersonOrNull(await findByKey(key));
   }
 
-  async function holding(keys: readonly string[]): Promise<Person[]> {
-    const found = new Map<string, Person>();
+  async function holding<R extends Row, T extends { id: string }>(keys: readonly string[], toItem: (row: R) => T, projection?: Record<string, 0 | 1>): Promise<T[]> {
+    const found = new Map<string, T>();
     for (const batch of batches([...new Set(keys)])) {
       // The driver's own call: a tick asks for the chairs of a hundred thousand units, and casting each key again costs as much as finding it.
-      const rows = model.collection.find<PersonRow>({ roleKeys: { $in: batch } }, { batchSize: batch.length + 1 });
-      for (const row of await rows.toArray()) found.set(row._id, toPerson(row));
+      const rows = model.collection.find<R>({ roleKeys: { $in: batch } }, { batchSize: batch.length + 1, ...(projection ? { projection } : {}) });
+      for (const row of await rows.toArray()) found.set(row._id, toItem(row));
     }
     return [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
@@ -56,7 +56,7 @@ export function createPersonStore(connection: Connection, units: Pick<UnitStore,
     for (const root of new Set(roots)) {
       for await (const codes of chunks(units.stream(root))) {
         const keys = codes.flatMap((code) => (role === null ? allRoles : [role]).map((held) => roleKey(held, code)));
-        for (const person of await holding(keys)) {
+        for (const person of await holding(keys, toPerson)) {
           if (seen.has(person.id)) continue;
           if (roots.length > 1 || person.roles.length > 1) seen.add(person.id);
           yield person;
@@ -79,7 +79,8 @@ export function createPersonStore(connection: Connection, units: Pick<UnitStore,
   return {
     get: async (id) => toPersonOrNull(await find(id)),
     byAddress: (channel, id) => byKey(addressKey(channel, id)),
-    chairsOf: (codes) => holding(codes.map((unit) => roleKey('chair', unit))),
+    chairsOf: (codes) => holding(codes.map((unit) => roleKey('chair', unit)), toPerson),
+    recipientsOf: (codes) => holding(codes.map((unit) => roleKey('chair', unit)), toRecipient, { roles: 1, addresses: 1 }),
     async members(unit, page) {
       const held = roleKey('member', unit);
       const last = page.after === null ? null : await model.findOne({ _id: page.after }, { nameKey: 1 }).lean<PersonRow>();
@@ -179,6 +180,10 @@ function toRow(person: Person): PersonRow {
 function toPerson(row: PersonRow): Person {
   const { _id, addresses, roleKeys: _roleKeys, nameKey: _nameKey, ...rest } = row;
   return personSchema.parse({ id: _id, ...rest, addresses: addresses.map(({ key: _key, ...address }) => address) });
+}
+
+function toRecipient({ _id, roles, addresses }: Pick<PersonRow, '_id' | 'roles' | 'addresses'>): Recipient {
+  return recipientSchema.parse({ id: _id, roles, addresses: addresses.map(({ key: _key, ...address }) => address) });
 }
 
 function toPersonOrNull(row: PersonRow | null): Person | null {
