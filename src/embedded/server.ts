@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -53,6 +53,8 @@ export interface Embedded {
 
 /** Longest path of a unix socket that every system takes, in bytes. */
 const MOST_SOCKET_PATH = 100;
+/** What the folder in which a socket is made is called after it. */
+const PORCH = '.new';
 const MOST_CONNECTIONS = 2000;
 const TICK_EVERY_MS = 60_000;
 
@@ -184,21 +186,26 @@ async function listen(server: Server, folder: string, options: EmbeddedOptions):
   }
   let path = options.socket ?? join(folder, 'engine.sock');
   let short: string | undefined;
-  if (Buffer.byteLength(path) > MOST_SOCKET_PATH) {
+  if (Buffer.byteLength(`${path}${PORCH}/s`) > MOST_SOCKET_PATH) {
     short = mkdtempSync(join(tmpdir(), 'dondoc-'));
     path = join(short, 'e.sock');
   }
-  // The folder is claimed: a socket that lies there was left by a process that was killed.
-  rmSync(path, { force: true });
-  const mask = process.umask(0o177);
+  // A socket can be opened by whoever the umask lets, from the moment it is made, and a thread has no umask of its own: it is
+  // made in a folder nobody else can enter and gets its name when its rights are set. The folder is claimed: what lies under
+  // these names was left by a process that was killed.
+  const porch = `${path}${PORCH}`;
   try {
-    await bound({ path });
+    rmSync(porch, { recursive: true, force: true });
+    mkdirSync(porch, { mode: 0o700 });
+    await bound({ path: join(porch, 's') });
+    chmodSync(join(porch, 's'), 0o600);
+    renameSync(join(porch, 's'), path);
   } catch (error) {
+    server.close();
     throw new EmbeddedFailure(`The socket ${path} cannot be made: ${(error as Error).message}`, 78);
   } finally {
-    process.umask(mask);
+    rmSync(porch, { recursive: true, force: true });
   }
-  chmodSync(path, 0o600);
   return {
     uri: `mongodb://${encodeURIComponent(path)}/dondoc?directConnection=true`,
     path,

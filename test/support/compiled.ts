@@ -19,7 +19,7 @@ export function compileSources(...rooms: string[]): string {
       const target = join(out, relative(root, file)).replace(/\.ts$/, '.js');
       const { code } = transformSync(readFileSync(file, 'utf8'), { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } });
       mkdirSync(dirname(target), { recursive: true });
-      writeFileSync(target, code.replace(/(from\s+['"]\.[^'"]*)\.ts(['"])/g, '$1.js$2'));
+      writeFileSync(target, code.replace(/((?:from\s+|import\()['"]\.[^'"]*)\.ts(['"])/g, '$1.js$2'));
     }
   }
   return out;
