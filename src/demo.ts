@@ -5,7 +5,7 @@ import type { Config } from './config.ts';
 import { cast } from './demo/cast.ts';
 import { claimData, followDemoClock, keepDemoClock, plant } from './demo/data.ts';
 import { createStage, introduceCast } from './demo/stage.ts';
-import { findRunning } from './embedded/server.ts';
+import { findRunning } from './embedded/running.ts';
 import { serveDemo } from './http/demo.ts';
 import { databaseFolder, openHouse, startHouse, type Service } from './house.ts';
 import { linkForDocument } from './services/links.ts';

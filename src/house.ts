@@ -12,7 +12,9 @@ import { describeUpload } from './dialog/upload.ts';
 import { createCalendar } from './domain/calendar.ts';
 import type { Incoming } from './domain/message.ts';
 import type { ChannelName } from './domain/person.ts';
-import { EmbeddedFailure, findRunning, openEmbedded } from './embedded/server.ts';
+import { EmbeddedFailure } from './embedded/failure.ts';
+import { findRunning } from './embedded/running.ts';
+import { openEmbeddedThread } from './embedded/thread.ts';
 import { readHolidays } from './files/holidays.ts';
 import { readLevels } from './files/levels.ts';
 import { createRecogniser } from './files/recognise.ts';
@@ -84,7 +86,7 @@ async function openDatabase(config: Config, log: Log, brief: boolean): Promise<{
   }
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const folder = databaseFolder(config);
-  const engine = await reachEngine(folder, brief);
+  const engine = await reachEngine(folder, brief, log);
   try {
     const store = await openStore({ uri: engine.uri, onUnreachable });
     return {
@@ -102,12 +104,20 @@ async function openDatabase(config: Config, log: Log, brief: boolean): Promise<{
 }
 
 /** The engine of a service that runs on the folder already (stopping it is not ours), or one of our own. One that is just starting, or another command's, is waited for. */
-async function reachEngine(folder: string, brief: boolean): Promise<{ uri: string; stop(): Promise<void> }> {
+async function reachEngine(folder: string, brief: boolean, log: Log): Promise<{ uri: string; stop(): Promise<void> }> {
   for (let tries = 1; ; tries += 1) {
     const running = await findRunning(folder);
     if (running !== null) return { uri: running, stop: async () => {} };
     try {
-      return await openEmbedded({ folder, brief });
+      return await openEmbeddedThread({
+        folder, brief,
+        log: (line) => log.error('the embedded database could not do something', { line }),
+        died(error) {
+          log.error('the embedded database died, the process ends', { error });
+          // A service without its store must not look alive; what was acknowledged is on disk, and whoever watches the process starts it again. 70: a bug.
+          process.exit(70);
+        },
+      });
     } catch (error) {
       if (!(error instanceof EmbeddedFailure) || error.exitCode !== 69 || tries >= startTries) throw error;
       await new Promise((resolve) => setTimeout(resolve, startPauseMs));

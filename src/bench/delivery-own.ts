@@ -5,7 +5,7 @@ import { createCalendar } from '../domain/calendar.ts';
 import type { Notice, OutboxRow } from '../domain/notice.ts';
 import { priorities } from '../domain/notice.ts';
 import type { Person } from '../domain/person.ts';
-import { openEmbedded } from '../embedded/server.ts';
+import { openEmbeddedThread } from '../embedded/thread.ts';
 import { machineTiming } from '../house.ts';
 import type { Channel, Core, Store } from '../ports.ts';
 import { createSender, type Sender } from '../services/outbox.ts';
@@ -91,7 +91,7 @@ async function fill(job: Job, core: Core, people: ReadonlyMap<string, string>): 
 }
 
 async function openBench(job: Job): Promise<{ core: Core; channel: Channel; people: ReadonlyMap<string, string> }> {
-  const engine = job.folder === null ? null : await openEmbedded({ folder: job.folder });
+  const engine = job.folder === null ? null : await openEmbeddedThread({ folder: job.folder });
   const store = await openStore({ uri: engine?.uri ?? job.uri ?? '' });
   const log: Core['log'] = { info: () => {}, warn: () => {}, error: () => {} };
   const channel = createTelegramChannel({ token: '1:bench', apiRoot: job.root, webhook: null, commands: [], offer: async () => [], linkFor: async () => '', sendRate: job.rate, log, clock: () => new Date() });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { mongo } from 'mongoose';
 import type { Calendar } from '../domain/calendar.ts';
-import { openEmbedded } from '../embedded/server.ts';
+import { openEmbeddedThread } from '../embedded/thread.ts';
 import type { Core, Store } from '../ports.ts';
 import { openStore } from '../store/store.ts';
 
@@ -20,7 +20,7 @@ export interface Ground {
 export async function withGround<T>(server: string | null, name: string, run: (ground: Ground) => Promise<T>): Promise<T> {
   if (server !== null) return onServer(server, name, true, run);
   const folder = await mkdtemp(join(tmpdir(), 'dondoc-bench-'));
-  const engine = await openEmbedded({ folder });
+  const engine = await openEmbeddedThread({ folder });
   try {
     return await onServer(engine.uri, name, false, run);
   } finally {
