@@ -110,7 +110,8 @@ test('the disk fills up during a broadcast: the service stays up and says so, an
   expect((await fetch(`${service?.address}/healthz`)).status).toBe(200);
   const ready = await fetch(`${service?.address}/readyz`);
   expect([ready.status, ((await ready.json()) as { checks: { store: { ok: boolean } } }).checks.store.ok]).toEqual([503, false]);
-  expect(service?.log()).toContain('The disk is full');
+  // Once the file cannot grow, the engine may also fail while it makes room in memory, and then knows only that it could not write.
+  expect(service?.log()).toMatch(/The disk is full|could not be made durable/);
   // It goes on trying.
   expect(failures()).toBeGreaterThan(failedBefore);
   await service?.kill();
