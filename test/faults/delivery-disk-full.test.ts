@@ -27,7 +27,7 @@ let service: ServiceProcess | null = null;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'dondoc-full-'));
   api = await startStrictBotApi({ latencyMs: 40, limits: noLimits });
-  environment = { TELEGRAM_BOT_TOKEN: '1:full', TELEGRAM_API_ROOT: api.root, TELEGRAM_WEBHOOK_SECRET: secret, PUBLIC_URL: 'https://dondoc.example.org', SEND_RATE: '60', LOG_LEVEL: 'warn', DATA_DIR: folder };
+  environment = { TELEGRAM_BOT_TOKEN: '1:full', TELEGRAM_API_ROOT: api.root, TELEGRAM_WEBHOOK_SECRET: secret, PUBLIC_URL: 'https://dondoc.example.org', SEND_RATE: '20', LOG_LEVEL: 'warn', DATA_DIR: folder };
   await withStore((store) => fillOutbox(store, rowCount));
 });
 afterEach(async () => {
@@ -97,8 +97,7 @@ async function checkWrittenFirst(store: Store): Promise<void> {
 
 test('the disk fills up during a broadcast: the service stays up and says so, and after a kill and with room again nothing is lost', async () => {
   const told = await deliverUntilFull();
-  const leftBefore = api.taken.length;
-  expect(leftBefore).toBeLessThan(rowCount);
+  expect(api.taken.length).toBeLessThan(rowCount);
 
   await sleep(watchMs);
   await writeSome(told);
@@ -116,7 +115,7 @@ test('the disk fills up during a broadcast: the service stays up and says so, an
     for (const [index, status] of told.entries()) expect((await store.inbox.get(strangersMessage(index))) !== null).toBe(status === 200);
   });
 
-  service = await startProcess(environment);
+  service = await startProcess({ ...environment, SEND_RATE: '200' });
   for (const [index, status] of told.entries()) if (status !== 200) expect(await write(index)).toBe(200);
   await untilSettled(environment, 60_000);
   await service.stop();
