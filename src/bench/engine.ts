@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { mongo } from 'mongoose';
-import { openEmbeddedThread } from '../embedded/thread.ts';
+import { openEmbedded } from '../embedded/server.ts';
 
 /** What the engine benchmark runs on. */
 export interface EngineBenchOptions {
@@ -31,7 +31,8 @@ const connections = 16;
 /** Measures the embedded engine against LMDB itself, plain files and (where given) a second server; every ratio within this one run. */
 export async function benchEngine({ scale, server, print }: EngineBenchOptions): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'dondoc-bench-'));
-  const engine = await openEmbeddedThread({ folder: join(folder, 'engine') });
+  // In this thread, not in its own as in a service: the memory of a cursor is read from this thread's heap.
+  const engine = await openEmbedded({ folder: join(folder, 'engine') });
   const client = await mongo.MongoClient.connect(engine.uri, { maxPoolSize: connections, minPoolSize: connections });
   const tell = (bench: EngineBenchLine['bench'], unit: EngineBenchLine['unit'], value: number, against: number, limit: number | null, better: 'higher' | 'lower'): void => {
     const ratio = value / against;
