@@ -394,6 +394,8 @@ export interface DraftStore {
   clear(owner: string): Promise<void>;
   /** Removes everything of that owner, offered numbers too: the person asked to be forgotten. */
   forget(owner: string): Promise<void>;
+  /** What is left of owners whose name begins so: drafts begun before that moment, and (`draft` null) ended ones. By name, at most `limit`. */
+  old(prefix: string, before: Date, limit: number): Promise<{ owner: string; draft: Draft | null }[]>;
   /** Gives numbers to choices; they run on from list to list, so that a late "2" can never hit a newer list. */
   offerNumbers(owner: string, choices: readonly Choice[], at: Date): Promise<{ number: number; choice: Choice }[]>;
   /** What a typed number stood for; null when it was never offered (or long ago). */

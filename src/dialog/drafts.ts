@@ -47,6 +47,7 @@ export function guardDrafts(drafts: DraftStore, key: string): GuardedDrafts {
     set: change,
     clear: (owner) => change(owner, null),
     forget: (owner) => drafts.forget(owner),
+    old: (prefix, before, limit) => drafts.old(prefix, before, limit),
     offerNumbers: (owner, choices, at) => drafts.offerNumbers(owner, choices, at),
     numbered: (owner, number) => drafts.numbered(owner, number),
     async settle() {

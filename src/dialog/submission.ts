@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { inboxKey, type Choice, type Incoming, type Reply } from '../domain/message.ts';
-import { channelNameSchema, hasRole } from '../domain/person.ts';
+import { hasRole } from '../domain/person.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { keptFileSchema, type KeptFile, type Submission } from '../domain/submission.ts';
+import type { KeptFile, Submission } from '../domain/submission.ts';
 import { listDuties, readOwnAssignment, withdrawVersions, type AssignmentView } from '../services/assignments.ts';
 import { documentOf, dropFiles, fileOfMessage, keepFile } from '../services/files.ts';
+import { keptDraft, keptOwner, openKept, type KeptFiles } from '../services/kept-files.ts';
 import { createLink, uploadLinkMs } from '../services/links.ts';
 import { addToAlbum, findFileTargets, findHandedIn, handIn, readSubmission, submissionId, type FileTargets } from '../services/submissions.ts';
 import { actionOfDuty, dueOfDuty, findNamed, labelOfDuty, namedDuties, stateOfDuty, titleOfDuty } from './duty.ts';
@@ -15,11 +16,6 @@ import { draftOwner, type DialogPart, type PersonTurn } from './turn.ts';
 const flow = 'submission';
 const noteLimit = 1000;
 const waitingSchema = z.object({ assignment: z.string() });
-const keptSchema = z.object({
-  person: z.string(), files: z.array(keptFileSchema).min(1), note: z.string(), at: z.coerce.date(), source: z.string(), channel: channelNameSchema,
-});
-/** Files kept until the person says what they are for. */
-type KeptFiles = z.infer<typeof keptSchema>;
 
 /** `/nop` and simply sending a file: kept, matched to what it can belong to, asked by buttons where it could be several, and the receipt. */
 export const submissionDialog: DialogPart = {
@@ -204,18 +200,12 @@ async function handInKept(turn: PersonTurn, ref: string, id: string): Promise<Re
   return receiptReply(turn, handed);
 }
 
-/** Kept files wait under a name of their own: other commands in between do not lose them. */
-function keptOwner(ref: string): string {
-  return `kept/${ref}`;
-}
-
 async function storeKept(turn: PersonTurn, kept: KeptFiles): Promise<void> {
-  await turn.core.store.drafts.set(keptOwner(submissionId(kept.source)), { flow: 'kept-files', data: { ...kept }, at: kept.at });
+  await turn.core.store.drafts.set(keptOwner(submissionId(kept.source)), keptDraft(kept, turn.core.clock()));
 }
 
 async function readKept(turn: PersonTurn, ref: string): Promise<KeptFiles | null> {
-  const draft = await turn.core.store.drafts.get(keptOwner(ref));
-  const kept = draft ? keptSchema.parse(draft.data) : null;
+  const kept = openKept(await turn.core.store.drafts.get(keptOwner(ref)), turn.core.clock());
   if (kept && kept.person !== turn.person.id) throw new Refusal('choice-old');
   return kept;
 }

@@ -91,6 +91,7 @@ export function createSender(options: SenderOptions): Sender {
   let count = 0;
   let cancelTimer = (): void => {};
   let reading = false;
+  let readFailed = false;
   let woken = false;
   let wanted = true;
   let moreUrgent = false;
@@ -203,8 +204,11 @@ export function createSender(options: SenderOptions): Sender {
       moreUrgent = rows.length === readAhead;
       if (all) moreBulk = moreUrgent;
       await takeIn(rows);
-      storeCircuit.worked();
+      // On a full disk reading goes on as ever: only after a read that failed does one that works say anything.
+      if (readFailed) storeCircuit.worked();
+      readFailed = false;
     } catch (error) {
+      readFailed = true;
       storeFailed(round, error);
     } finally {
       reading = false;
@@ -351,10 +355,13 @@ export function createSender(options: SenderOptions): Sender {
     }
   }
 
-  /** The store failed around the taking of a row: nothing was sent, and whether or not the row was taken, it is put back. */
+  /**
+   * The store failed around the taking of a row: nothing was sent, and whether or not the row was taken, it is put back. That this works says nothing about
+   * the next taking: it needs no room, and on a full disk the two would chase each other without a pause.
+   */
   async function takeBack(held: HeldRow, round: number, error: unknown): Promise<void> {
     storeFailed(round, error);
-    await settleSurely(untouched(held.row));
+    await surely(() => settleRow(untouched(held.row)), () => undefined);
     lanes.done(held, timing.monotonic(), false);
     wanted = true;
   }
@@ -382,12 +389,12 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   /** Until it is done or the process ends: what is known about a message that has left must not be lost with a hiccup of the store. */
-  async function surely(deed: () => Promise<unknown>): Promise<void> {
+  async function surely(deed: () => Promise<unknown>, worked = storeCircuit.worked): Promise<void> {
     for (;;) {
       const round = storeCircuit.round();
       try {
         await deed();
-        return storeCircuit.worked();
+        return worked();
       } catch (error) {
         storeFailed(round, error);
         if (stopped) return;

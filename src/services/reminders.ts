@@ -7,6 +7,7 @@ import { allStages, latestStage, nextStage, type Stage, type Wave } from '../dom
 import type { Core, Page } from '../ports.ts';
 import { closeUnits } from './closures.ts';
 import { sendDigests } from './digests.ts';
+import { sweepKept } from './kept-files.ts';
 import { notify, type NoticeRequest } from './notify.ts';
 import { keepWindows } from './windows.ts';
 
@@ -23,7 +24,7 @@ export interface TickReport {
 
 /**
  * Looks what is due at this moment and puts it into the outbox: units that close today, the waves whose next stage was reached (of each only
- * the latest stage, so that downtime makes no flood), the digests of this morning. Repeating it, several processes doing it at once and a
+ * the latest stage, so that downtime makes no flood), the digests of this morning, files nobody said the purpose of. Repeating it, several processes doing it at once and a
  * crash in the middle are harmless: every notice has its own key, and a wave moves on only when all of its notices are in.
  */
 export async function tick(core: Core): Promise<TickReport> {
@@ -34,12 +35,14 @@ export async function tick(core: Core): Promise<TickReport> {
   for (const wave of waves) reminders += await sendWave(core, wave, now);
   const digests = await sendDigests(core, now);
   await keepWindows(core, now);
+  await sweepKept(core, now);
   if (waves.length > 0) core.log.info('reminders', { waves: waves.length, reminders, digests });
   return { waves: waves.length, reminders, digests, voided };
 }
 
-/** Rows read and written at a time. */
-const batchSize = 2_000;
+/** Rows read and written at a time, and how many such pages at once: memory stays small, and neither we nor the database waits for the other. */
+const batchSize = 1_000;
+const pagesAtOnce = 3;
 
 /** A stage that was reached, with the moment from which on it is of no more use. */
 interface Reached extends Stage {
@@ -117,20 +120,24 @@ function request(wave: Wave, stage: Reached, about: string, person: Recipient, n
   return { key: `${notice.kind}/${about}/${wave.kind}-${wave.lastDay}/${stage.offset}/${person.id}`, notice, person, about, ...(stage.expiresAt ? { expiresAt: stage.expiresAt } : {}) };
 }
 
-/** Works through a wave page by page; the next page is read, and its people are found, while the last one's reminders are written. */
+/** Works through a wave page by page; while one page's people are found and its reminders are written, the next ones are read. */
 async function streamWave<Item>(core: Core, read: (after: string | null) => Promise<Page<Item>>, remind: (items: readonly Item[]) => Promise<NoticeRequest[]>): Promise<number> {
-  const prepare = async (after: string | null): Promise<{ requests: NoticeRequest[]; next: string | null }> => {
-    const page = await read(after);
-    return { requests: await remind(page.items), next: page.next };
-  };
   let added = 0;
-  let preparing: ReturnType<typeof prepare> | null = prepare(null);
-  while (preparing) {
-    const { requests, next }: Awaited<ReturnType<typeof prepare>> = await preparing;
-    preparing = next === null ? null : prepare(next);
-    // Should the write fail, the page under way is nobody's any more: its own failure must not go unheard.
-    preparing?.catch(() => undefined);
-    added += await notify(core, requests);
-  }
+  const work = async (items: readonly Item[]): Promise<void> => {
+    const fresh = await notify(core, await remind(items));
+    added += fresh;
+  };
+  const underWay = new Set<Promise<void>>();
+  let after: string | null = null;
+  do {
+    const page: Page<Item> = await read(after);
+    // One that failed stays in the set, where the next wait finds it.
+    const task: Promise<void> = work(page.items).then(() => void underWay.delete(task));
+    task.catch(() => undefined);
+    underWay.add(task);
+    if (underWay.size >= pagesAtOnce) await Promise.race(underWay);
+    after = page.next;
+  } while (after !== null);
+  await Promise.all(underWay);
   return added;
 }

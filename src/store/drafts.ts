@@ -27,6 +27,15 @@ export function createDraftStore(connection: Connection): DraftStore {
     async forget(owner) {
       await model.deleteOne({ _id: owner });
     },
+    async old(prefix, before, limit) {
+      // The range of names is what the key's own index answers; no other owner's draft is read.
+      const rows = await model
+        .find({ _id: { $gte: prefix, $lt: `${prefix}\uffff` }, $or: [{ draft: null }, { 'draft.at': { $lt: before } }] }, { draft: 1 })
+        .sort({ _id: 1 })
+        .limit(limit)
+        .lean<DraftRow[]>();
+      return rows.map((row) => ({ owner: row._id, draft: row.draft ?? null }));
+    },
     async offerNumbers(owner, choices, at) {
       if (choices.length === 0) return [];
       // The numbers are taken first: a crash before the second write wastes some, it never gives one twice.

@@ -225,6 +225,15 @@ describe('drafts', () => {
     expect(await store.drafts.get('nobody')).toBeNull();
   });
 
+  test('what is left of old ones is found by the beginning of the owner\'s name, a batch at a time', async () => {
+    const draft = (day: string) => ({ flow: 'kept-files', data: {}, at: at(day) });
+    for (const [owner, day] of [['kept/b', '2024-04-01'], ['kept/a', '2024-04-02'], ['kept/new', '2024-04-08'], ['p1', '2024-04-01']] as const) await store.drafts.set(owner, draft(day));
+    await store.drafts.set('kept/ended', draft('2024-04-08'));
+    await store.drafts.clear('kept/ended');
+    expect(await store.drafts.old('kept/', at('2024-04-05'), 10)).toEqual([{ owner: 'kept/a', draft: draft('2024-04-02') }, { owner: 'kept/b', draft: draft('2024-04-01') }, { owner: 'kept/ended', draft: null }]);
+    expect((await store.drafts.old('kept/', at('2024-04-05'), 1)).map(({ owner }) => owner)).toEqual(['kept/a']);
+  });
+
   test('numbers run on from list to list, never twice, also when two lists are made at once; old ones are forgotten', async () => {
     const lists = await Promise.all([1, 2, 3].map(() => store.drafts.offerNumbers('p1', choices(3), at('2024-04-08'))));
     expect(lists.flat().map((offer) => offer.number).sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
