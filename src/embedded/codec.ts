@@ -48,6 +48,24 @@ export function encodeDoc(doc: Doc): Buffer {
   return writer.finish();
 }
 
+/** A stored document with those of its own fields only, in their order. Copied from its bytes: nothing is decoded. */
+export function pickFields(bytes: Buffer, names: ReadonlySet<string>): Buffer {
+  const end = bytes.length - 1;
+  const reader = new Reader(bytes, 4, end, 0);
+  const picked = Buffer.allocUnsafe(bytes.length);
+  let length = 4;
+  while (reader.position < end) {
+    const start = reader.position;
+    const type = bytes[reader.position++] as number;
+    const wanted = names.has(reader.cstring());
+    reader.skipValue(type);
+    if (wanted) length += bytes.copy(picked, length, start, reader.position);
+  }
+  picked[length++] = 0;
+  picked.writeInt32LE(length, 0);
+  return picked.subarray(0, length);
+}
+
 function broken(reason: string): CommandFailure {
   return new CommandFailure(22, `Invalid BSON: ${reason}`);
 }
@@ -124,6 +142,17 @@ class Reader {
     }
     this.position = at + 1;
     return text;
+  }
+
+  /** Goes past a value of a stored document. */
+  skipValue(type: number): void {
+    const bytes = this.bytes;
+    if (type === 3 || type === 4) this.skip(bytes.readInt32LE(this.position));
+    else if (type === 2) this.skip(4 + bytes.readInt32LE(this.position));
+    else if (type === 1 || type === 9 || type === 18) this.skip(8);
+    else if (type === 16) this.skip(4);
+    else if (type === 8) this.skip(1);
+    else if (type !== 10) this.value(type);
   }
 
   value(type: number): Value {

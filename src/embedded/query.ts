@@ -1,5 +1,5 @@
 import type { Collection } from './catalog.ts';
-import { encodeDoc } from './codec.ts';
+import { encodeDoc, pickFields } from './codec.ts';
 import { coveredDocs } from './covered.ts';
 import { createPacer } from './pace.ts';
 import type { Plan, Query } from './plan.ts';
@@ -42,9 +42,17 @@ export function findFirst(storage: Storage, collection: Collection, query: Query
   return sorter.finish()[0];
 }
 
-/** The bytes of each row as the reader wants to see it; without a projection they are the stored bytes themselves. */
-export async function* projectRows(rows: AsyncGenerator<Row[]>, project: Project | undefined): AsyncGenerator<Buffer[]> {
-  for await (const group of rows) yield project ? group.map((row) => encodeDoc(project(docOfRow(row)))) : group.map((row) => row.bytes);
+/**
+ * The bytes of each row as the reader wants to see it; without a projection they are the stored bytes themselves. `fields`: all the projection does is
+ * to leave these, whole, so that their bytes are copied.
+ */
+export async function* projectRows(rows: AsyncGenerator<Row[]>, project: Project | undefined, fields: ReadonlySet<string> | undefined): AsyncGenerator<Buffer[]> {
+  const shape = (row: Row): Buffer => {
+    if (!project) return row.bytes;
+    // A row that was made of an index entry has no bytes.
+    return fields && row.bytes.length > 0 ? pickFields(row.bytes, fields) : encodeDoc(project(docOfRow(row)));
+  };
+  for await (const group of rows) yield group.map(shape);
 }
 
 async function* readInOrder(scan: Scan, query: Query): AsyncGenerator<Row[]> {

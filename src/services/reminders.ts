@@ -41,8 +41,8 @@ export async function tick(core: Core): Promise<TickReport> {
 }
 
 /** Rows read and written at a time, and how many such pages at once: memory stays small, and neither we nor the database waits for the other. */
-const batchSize = 1_000;
-const pagesAtOnce = 3;
+const batchSize = 500;
+const pagesAtOnce = 6;
 
 /** A stage that was reached, with the moment from which on it is of no more use. */
 interface Reached extends Stage {

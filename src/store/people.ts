@@ -41,11 +41,11 @@ export function createPersonStore(connection: Connection, units: Pick<UnitStore,
     return toPersonOrNull(await findByKey(key));
   }
 
-  async function holding<R extends Row, T extends { id: string }>(keys: readonly string[], toItem: (row: R) => T, projection?: Record<string, 0 | 1>): Promise<T[]> {
+  async function holding<R extends Row, T extends { id: string }>(keys: readonly string[], toItem: (row: R) => T, projection: Record<string, 1> = {}): Promise<T[]> {
     const found = new Map<string, T>();
     for (const batch of batches([...new Set(keys)])) {
       // The driver's own call: a tick asks for the chairs of a hundred thousand units, and casting each key again costs as much as finding it.
-      const rows = model.collection.find<R>({ roleKeys: { $in: batch } }, { batchSize: batch.length + 1, ...(projection ? { projection } : {}) });
+      const rows = model.collection.find<R>({ roleKeys: { $in: batch } }, { batchSize: batch.length + 1, projection });
       for (const row of await rows.toArray()) found.set(row._id, toItem(row));
     }
     return [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));

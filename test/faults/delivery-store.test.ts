@@ -62,9 +62,12 @@ async function openLine(port: number): Promise<Line> {
       whole = false;
       // One after the other, the oldest first: that is the driver's own watch. Driver 7.8 waits for ever where it writes to a watch that was
       // destroyed in the same turn and the server cannot stream its state (MongoDB can).
+      // It has to have seen that before the next one dies.
+      let wait = 500;
       for (const socket of sockets) {
         socket.destroy();
-        await sleep(20);
+        await sleep(wait);
+        wait = 20;
       }
     },
     mend() {

@@ -73,7 +73,9 @@ async function find(engine: Engine, { database, body }: Request): Promise<Doc> {
   const projection = docField(body, 'projection');
   const project = projection.size === 0 ? undefined : compileProjection(projection, { filter: query.filter });
   const collection = engine.catalog.find(database, name);
-  const stream = collection ? projectRows(openQuery(engine.storage, collection, query, wantedOnly(projection)).rows(), project) : nothing();
+  const wanted = wantedOnly(projection);
+  const fields = wanted?.every((path) => !path.includes('.')) ? new Set(wanted) : undefined;
+  const stream = collection ? projectRows(openQuery(engine.storage, collection, query, wanted).rows(), project, fields) : nothing();
   const limit = body.get('limit');
   const single = body.get('singleBatch') === true || (isNumeric(limit) && (toWhole(limit) ?? 0n) < 0n);
   return firstBatch(engine, `${database}.${name}`, stream, countField(body, 'batchSize', FIRST_BATCH), single);
