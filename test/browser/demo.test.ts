@@ -20,8 +20,8 @@ async function open(options: BrowserContextOptions = desktop, query = ''): Promi
   const page = await (await browser.newContext(options)).newPage();
   page.on('pageerror', (error) => faults.push(error.message));
   page.on('console', (message) => {
-    // A connection refused while the service is away is what the page is told about in words.
-    if (message.type() === 'error' && !/ERR_|EventSource|status of 4/.test(message.text())) faults.push(message.text());
+    // A connection refused, or a 503 of a service that is just stopping, is what the page is told about in words.
+    if (message.type() === 'error' && !/ERR_|EventSource|status of (4|503)/.test(message.text())) faults.push(message.text());
   });
   await page.goto(`${service.address}/${query}`);
   await page.locator('body[data-ready]').waitFor();
