@@ -14,6 +14,8 @@ const kills = Number(process.env.FAULT_KILLS ?? 2);
 const rowCount = Number(process.env.FAULT_ROWS ?? 80);
 /** Rows a second, so that the last kill still meets work. */
 const rate = Math.max(10, Math.ceil(rowCount / (kills * 2)));
+/** Until all of them have left at that rate, and a minute for what is doubtful. */
+const settledMs = 60_000 + (rowCount / rate) * 1000;
 
 let api: StrictBotApi;
 let folder: string;
@@ -69,14 +71,14 @@ describe('kill -9 during a broadcast', () => {
       await kill(service);
     }
     await start(environment);
-    await untilSettled(environment, 60_000);
+    await untilSettled(environment, settledMs);
     await Promise.all(running.splice(0).map((service) => service.stop()));
     engine = await openEmbedded({ folder: join(folder, 'db') });
     const store = await openStore({ uri: engine.uri });
     const { unknown, doubled } = await auditRows(store, api, rowCount);
     await store.close();
     expect(unknown + doubled).toBeLessThanOrEqual(kills * 20);
-  }, 60_000 + kills * 8000);
+  }, settledMs + 60_000 + kills * 8000);
 
   test('two processes on one database, one killed or put to sleep at a time', async () => {
     const given = await prepare();
@@ -98,8 +100,8 @@ describe('kill -9 during a broadcast', () => {
       }
       [one, two] = [two, one];
     }
-    await untilSettled(environment('one'), 60_000);
+    await untilSettled(environment('one'), settledMs);
     await auditRows(store, api, rowCount);
     await store.close();
-  }, 90_000 + kills * 12_000);
+  }, settledMs + 90_000 + kills * 12_000);
 });
