@@ -151,3 +151,13 @@ describe('an office on the embedded database', () => {
     expect((await run(['restore', copy], elsewhere)).code).toBe(78);
   }, 180_000);
 });
+
+test('a service told to stop while it is still starting ends with 0', async () => {
+  const data = join(folder, 'early');
+  const service = spawn(process.execPath, [program, 'demo'], { env: environment({ DATA_DIR: data, PORT: '0' }), stdio: 'ignore' });
+  const ended = once(service, 'exit');
+  // The engine marks its folder long before anything listens.
+  while (!existsSync(join(data, 'db', 'engine.json'))) await new Promise((resolve) => setTimeout(resolve, 5));
+  service.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+}, 30_000);

@@ -8,12 +8,13 @@ const stopLimitMs = 12_000;
 export async function runService(): Promise<void> {
   const config = readConfig();
   if (!config.telegram && !config.zaloBot && !config.zaloOa) return serveDemo(config);
+  const told = hearStop();
   const desk = await openDesk();
   const { startService } = await import('../main.ts');
   const service = await startService(config);
   putWords(desk.say('cli.started', { address: service.address, channels: [...service.house.channels.keys()].join(', ') }));
   if (service.isEmpty) putWords(desk.say('cli.no-units'));
-  await runUntilTold(desk, service);
+  await stopWhenTold(told, desk, service);
 }
 
 /** `dondoc demo`: the demo, whatever the environment says. */
@@ -22,22 +23,32 @@ export async function runDemo(): Promise<void> {
 }
 
 async function serveDemo(config: Config): Promise<void> {
+  const told = hearStop();
   const desk = await openDesk();
   const { startDemo } = await import('../demo.ts');
   const demo = await startDemo(config);
   putWords(desk.say('cli.demo-started', { address: demo.address }));
-  await runUntilTold(desk, demo);
+  await stopWhenTold(told, desk, demo);
 }
 
-/** Waits for SIGTERM or SIGINT, then stops. A second signal ends the process at once. */
-async function runUntilTold(desk: Desk, running: { stop(): Promise<void> }): Promise<void> {
-  await new Promise<void>((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
+/**
+ * Listens for SIGTERM and SIGINT from here on, so that one that comes while the service is still starting is not lost. A second SIGINT ends the process at
+ * once, and so does what hangs (a dead network, a database that is away): everything unfinished is in the store.
+ */
+function hearStop(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      setTimeout(() => process.exit(0), stopLimitMs).unref();
+      process.once('SIGINT', () => process.exit(0));
+      resolve();
+    };
+    process.once('SIGTERM', stop);
+    process.once('SIGINT', stop);
   });
+}
+
+async function stopWhenTold(told: Promise<void>, desk: Desk, running: { stop(): Promise<void> }): Promise<void> {
+  await told;
   putWords(desk.say('cli.stopping'));
-  // What hangs (a dead network, a database that is away) must not keep the process: everything unfinished is in the store.
-  setTimeout(() => process.exit(0), stopLimitMs).unref();
-  process.once('SIGINT', () => process.exit(0));
   await running.stop();
 }
