@@ -7,7 +7,7 @@ import { openEmbedded } from '../embedded/server.ts';
 import { openStore } from '../store/store.ts';
 import { sayingSchema, type Job, type JobMessage, type Saying } from './delivery-job.ts';
 import { rowsOf } from './delivery-own.ts';
-import { noLimits, startStrictBotApi, type StrictBotApi, type Taken, type Weather } from './strict-bot-api.ts';
+import { startStrictBotApi, type StrictBotApi, type Taken, type Weather } from './strict-bot-api.ts';
 
 /** How large, and which scenarios and contestants. */
 export interface DeliveryBenchOptions {
@@ -144,7 +144,7 @@ function judge(scenario: Scenario, contestant: string, rate: number | null, api:
   }
   const last = own.reduce((latest, taken) => Math.max(latest, taken.at), begun);
   const seconds = (last - begun) / 1000;
-  const answers = api.taken.filter((taken) => taken.text.startsWith('answer ')).map((taken) => taken.at - Number(taken.text.split(' ')[2]));
+  const answers = answerWaits(api);
   const users = [...first.values()].filter((taken) => !taken.chat.startsWith('-')).map((taken) => taken.at - begun);
   const total = scenario.messages.length + answers.length;
   const ideal = idealSeconds(scenario.messages, total);
@@ -179,27 +179,35 @@ function countOutOfOrder(taken: readonly Taken[]): number {
   return count;
 }
 
+/** How long each answer took from being asked for, in milliseconds. */
+function answerWaits(api: StrictBotApi): number[] {
+  return api.taken.filter((taken) => taken.text.startsWith('answer ')).map((taken) => taken.at - Number(taken.text.split(' ')[2]));
+}
+
 function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
-/** The sender's memory with few and with many rows waiting; the database is served by this process, so that only the sender is measured. */
+/**
+ * The sender's memory, and how long people wait for an answer, with few and with many rows of a broadcast waiting; the database is served by this process, so that
+ * only the sender is measured.
+ */
 async function measureMemory(scale: number): Promise<Record<string, unknown>[]> {
   const results: Record<string, unknown>[] = [];
   const sends = Math.max(300, Math.round(3000 * scale));
   for (const rows of [sends, Math.max(3000, Math.round(100_000 * scale))]) {
     const folder = await mkdtemp(join(tmpdir(), 'dondoc-bench-'));
     const engine = await openEmbedded({ folder });
-    const api = await startStrictBotApi({ latencyMs: 5, limits: noLimits });
+    const api = await startStrictBotApi({ latencyMs: 50 });
     try {
       const uri = `${engine.uri}`;
       const store = await openStore({ uri });
       await store.outbox.put(rowsOf({ messages: chats(rows), kind: 'broadcast' }, new Date(), () => null));
       await store.close();
-      const job: Job = { contestant: own28, root: api.root, messages: [], kind: 'broadcast', answersEveryMs: null, rate: 200, folder: null, uri, stopAfter: sends };
+      const job: Job = { contestant: own28, root: api.root, messages: [], kind: 'broadcast', answersEveryMs: 200, rate: 28, folder: null, uri, stopAfter: sends };
       const { cost } = await runChild('delivery-own', job);
-      if (cost.say === 'done') results.push({ bench: 'delivery', scenario: 'memory', rows, sent: sends, peakMb: cost.peakMb, peakHeapMb: cost.peakHeapMb, cpuSeconds: cost.cpuSeconds });
+      if (cost.say === 'done') results.push({ bench: 'delivery', scenario: 'memory', rows, sent: sends, refused: api.refused, answersP95Ms: Math.round(percentile(answerWaits(api), 0.95)), peakMb: cost.peakMb, peakHeapMb: cost.peakHeapMb, cpuSeconds: cost.cpuSeconds });
     } finally {
       await api.close();
       await engine.stop();
