@@ -13,7 +13,7 @@ import { dueOf } from '../domain/deadline.ts';
 import type { Unit } from '../domain/unit.ts';
 import { openHouse, startHouse, type House } from '../house.ts';
 import { loadPlan } from '../services/plans.ts';
-import { withGround } from './ground.ts';
+import { rounded, withGround } from './ground.ts';
 import { chatOf, connections, loadSayingSchema, pressUpdate, secret } from './inbound-load.ts';
 
 /** How many confirmations, of which plan. */
@@ -53,10 +53,9 @@ export async function benchInbound(options: InboundBenchOptions): Promise<void> 
     const loopMs = await measureBare(confirmations, 1);
     const sideBySideMs = await measureBare(confirmations, connections);
     const rate = (ms: number): number => Math.round(confirmations / (ms / 1000));
-    const ratio = (ms: number): number => Math.round((ms / answeredMs) * 100) / 100;
     options.print({
       bench: 'inbound', confirmations, acknowledged, atOnce, confirmed, answers: counts.pending + counts.sending + counts.sent + counts.unknown + counts.dead, lost: confirmations - confirmed,
-      acknowledgedPerSecond: rate(acknowledgedMs), answeredPerSecond: rate(answeredMs), loopPerSecond: rate(loopMs), ofLoop: ratio(loopMs), sideBySidePerSecond: rate(sideBySideMs), ofSideBySide: ratio(sideBySideMs),
+      acknowledgedPerSecond: rate(acknowledgedMs), answeredPerSecond: rate(answeredMs), loopPerSecond: rate(loopMs), ofLoop: rounded(loopMs / answeredMs), sideBySidePerSecond: rate(sideBySideMs), ofSideBySide: rounded(sideBySideMs / answeredMs),
     });
   } finally {
     telegram.kill();

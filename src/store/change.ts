@@ -1,7 +1,7 @@
 import { mongo, type Model } from 'mongoose';
 import { Refusal, type RefusalCode } from '../domain/refusal.ts';
 import { gather, gatherFinds } from './gathered.ts';
-import type { Row } from './model.ts';
+import { findRows, type Row } from './model.ts';
 
 /** Far more than people and ticks ever race for one row; past it something is wrong that no retry will mend. */
 const attemptLimit = 100;
@@ -54,7 +54,7 @@ function gatherReplaces<R extends Row & { rev: number }>(model: Model<R>): (writ
     const result = await model.collection.bulkWrite(writes.map(({ row: { _id, ...replacement }, rev }) => ({ replaceOne: { filter: { _id, rev }, replacement } })) as never, { ordered: false });
     if (result.matchedCount === writes.length) return writes.map(() => true);
     // Some lost a race. Which ones is read from the rows: one that stands exactly as it was to be written counts as written.
-    const rows = await model.collection.find<R>({ _id: { $in: writes.map(({ row }) => row._id) } } as never).toArray();
+    const rows = await findRows<R>(model, '_id', writes.map(({ row }): string => row._id));
     const standing = new Map(rows.map((row) => [row._id, row]));
     return writes.map(({ row }) => isSame(standing.get(row._id), row));
   });

@@ -1,6 +1,6 @@
 import type { AnyBulkWriteOperation, Model } from 'mongoose';
 import { createGathering } from '../gathering.ts';
-import { insertNew, type Row } from './model.ts';
+import { findRows, insertNew, type Row } from './model.ts';
 
 /** Single calls that go to the database together: many times what is ever under way at once for people, and still a short write. */
 const most = 500;
@@ -28,8 +28,7 @@ function raise(failure: unknown): never {
 /** Finds rows by a unique value each. `keysOf`: the values a row is found by; its key unless said otherwise. */
 export function gatherFinds<R extends Row>(model: Model<R>, field = '_id', keysOf: (row: R) => readonly string[] = (row) => [row._id]): (key: string) => Promise<R | null> {
   return gather(async (keys) => {
-    // The driver's own call: casting every key and row again costs more than finding them.
-    const rows = await model.collection.find<R>({ [field]: { $in: [...new Set(keys)] } } as never, { batchSize: keys.length + 1 }).toArray();
+    const rows = await findRows(model, field, keys);
     const found = new Map(rows.flatMap((row) => keysOf(row).map((key) => [key, row] as const)));
     return keys.map((key) => found.get(key) ?? null);
   });

@@ -25,6 +25,14 @@ export function defineModel<R extends Row>(connection: Connection, name: string,
   return connection.model(name, schema, name) as unknown as Model<R>;
 }
 
+/**
+ * The rows in which a field has one of the values, in one question. The driver's own call: where hundreds are asked for at once, casting each value and row
+ * again costs as much as finding it.
+ */
+export function findRows<R extends Row>(model: Model<R>, field: string, values: readonly string[], projection: Record<string, 1> = {}): Promise<R[]> {
+  return model.collection.find<R>({ [field]: { $in: [...new Set(values)] } } as never, { batchSize: values.length + 1, projection }).toArray();
+}
+
 /** Inserts the rows whose key (or other unique value) is not there yet and answers how many were new. */
 export async function insertMissing<R extends Row>(model: Model<R>, rows: readonly R[]): Promise<number> {
   let added = 0;

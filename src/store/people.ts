@@ -6,7 +6,7 @@ import { nameSortKey } from '../domain/spelling.ts';
 import type { PersonStore, UnitStore } from '../ports.ts';
 import { isDuplicateKey } from './failure.ts';
 import { gatherFinds } from './gathered.ts';
-import { anything, batches, defineModel, insertOnce, type Row } from './model.ts';
+import { anything, batches, defineModel, findRows, insertOnce, type Row } from './model.ts';
 import { pageOf, streamBatch, streamBatches } from './page.ts';
 
 interface PersonRow extends Omit<Person, 'id' | 'addresses'>, Row {
@@ -41,12 +41,10 @@ export function createPersonStore(connection: Connection, units: Pick<UnitStore,
     return toPersonOrNull(await findByKey(key));
   }
 
-  async function holding<R extends Row, T extends { id: string }>(keys: readonly string[], toItem: (row: R) => T, projection: Record<string, 1> = {}): Promise<T[]> {
+  async function holding<T extends { id: string }>(keys: readonly string[], toItem: (row: PersonRow) => T, projection?: Record<string, 1>): Promise<T[]> {
     const found = new Map<string, T>();
     for (const batch of batches([...new Set(keys)])) {
-      // The driver's own call: a tick asks for the chairs of a hundred thousand units, and casting each key again costs as much as finding it.
-      const rows = model.collection.find<R>({ roleKeys: { $in: batch } }, { batchSize: batch.length + 1, projection });
-      for (const row of await rows.toArray()) found.set(row._id, toItem(row));
+      for (const row of await findRows(model, 'roleKeys', batch, projection)) found.set(row._id, toItem(row));
     }
     return [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
@@ -179,11 +177,15 @@ function toRow(person: Person): PersonRow {
 
 function toPerson(row: PersonRow): Person {
   const { _id, addresses, roleKeys: _roleKeys, nameKey: _nameKey, ...rest } = row;
-  return personSchema.parse({ id: _id, ...rest, addresses: addresses.map(({ key: _key, ...address }) => address) });
+  return personSchema.parse({ id: _id, ...rest, addresses: toAddresses(addresses) });
 }
 
 function toRecipient({ _id, roles, addresses }: Pick<PersonRow, '_id' | 'roles' | 'addresses'>): Recipient {
-  return recipientSchema.parse({ id: _id, roles, addresses: addresses.map(({ key: _key, ...address }) => address) });
+  return recipientSchema.parse({ id: _id, roles, addresses: toAddresses(addresses) });
+}
+
+function toAddresses(rows: PersonRow['addresses']): Address[] {
+  return rows.map(({ key: _key, ...address }) => address);
 }
 
 function toPersonOrNull(row: PersonRow | null): Person | null {

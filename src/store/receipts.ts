@@ -3,7 +3,7 @@ import { receiptNumber } from '../domain/submission.ts';
 import type { ReceiptStore } from '../ports.ts';
 import { isDuplicateKey } from './failure.ts';
 import { gather } from './gathered.ts';
-import { defineModel, type Row } from './model.ts';
+import { defineModel, findRows, type Row } from './model.ts';
 
 interface ReceiptRow extends Row {
   year: number;
@@ -36,8 +36,7 @@ export function createReceiptStore(connection: Connection): ReceiptStore {
   }
 
   async function givenTo(sources: readonly string[]): Promise<Map<string, string>> {
-    const rows = await model.collection.find<ReceiptRow>({ _id: { $in: sources } } as never, { batchSize: sources.length + 1 }).toArray();
-    return new Map(rows.map((row) => [row._id, row.number]));
+    return new Map((await findRows(model, '_id', sources)).map((row) => [row._id, row.number]));
   }
 
   const issue = gather<Asked, string>(async (asked) => {
